@@ -1,0 +1,240 @@
+"""Providers, models, aliases, tiers and prices, as data: `catalog.toml`, then what the admin adds.
+
+Knows: what could be served and what it costs. Must not know: the request being served, the network.
+Prices are written as people quote them, in dollars per million tokens, read as Decimal and kept as whole
+pico-dollars per token: 0.0375 $/Mtok is 37,500 p$/token, exactly.
+"""
+
+import datetime
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cached_property
+from importlib.resources import files
+from typing import Any, Literal
+
+from msgspec import Struct
+
+TIERS = ("fast", "balanced", "best")
+SMART = ("auto", *TIERS)
+CAPABILITIES = frozenset(
+    "vision tools parallel_tools forced_tools json_schema json_object reasoning files audio_input audio_output"
+    " logprobs n prefill sampling web_search".split()
+)
+DEFAULT_CAN = ("tools", "parallel_tools", "forced_tools", "json_schema", "json_object", "prefill", "sampling")
+PICO_PER_USD = 10**12
+
+
+class CatalogError(ValueError):
+    """The catalogue contradicts itself; the message names the row."""
+
+
+class Price(Struct, frozen=True):
+    """Whole pico-dollars per token. `above`: from that many input tokens on, the whole request is billed at
+    the longer tier (OpenAI's, Google's and Anthropic's long-context pricing pages)."""
+
+    input: int
+    output: int
+    cached_input: int
+    cache_write: int
+    cache_write_1h: int
+    above: tuple[tuple[int, "Price"], ...] = ()
+
+
+class ProviderRow(Struct, frozen=True):
+    """One upstream. `kind` names the adapter; `key` is None where the server asks for none."""
+
+    name: str
+    kind: Literal["openai_like", "anthropic", "gemini"]
+    base_url: str
+    key: str | None = None
+    owned_by: str = ""
+    available: bool = False
+    options: frozenset[str] = frozenset()
+
+
+class Model(Struct, frozen=True):
+    """One model that can be asked for by name, and the provider's own id for it (`upstream`)."""
+
+    id: str
+    provider: str
+    upstream: str
+    context_window: int
+    max_output_tokens: int
+    price: Price | None
+    can: frozenset[str]
+    tier: str | None = None
+    retired_on: datetime.date | None = None
+    replacement: str | None = None
+    as_of: str = ""
+
+
+class Target(Struct, frozen=True):
+    """One (provider, upstream model, price) that could answer."""
+
+    model: Model
+    provider: ProviderRow
+    price: Price
+
+    @property
+    def name(self) -> str:
+        return f"{self.provider.name}/{self.model.upstream}"
+
+
+class Catalog(Struct, frozen=True, dict=True):
+    providers: dict[str, ProviderRow]
+    models: dict[str, Model]
+    aliases: dict[str, str]
+
+    def find(self, name: str, today: datetime.date) -> Model | None:
+        """The living model behind a name: aliases followed, retired models replaced."""
+        model = self.models.get(self.aliases.get(name, name))
+        for _ in range(len(self.models)):
+            if model is None or model.retired_on is None or today < model.retired_on:
+                return model
+            model = self.models.get(model.replacement or "")
+        return None
+
+    def target(self, model: Model) -> Target | None:
+        """None where the provider is not configured or nobody has priced the model."""
+        provider = self.providers[model.provider]
+        if not provider.available or model.price is None:
+            return None
+        return Target(model, provider, model.price)
+
+    @cached_property
+    def tiers(self) -> dict[str, tuple[Model, ...]]:
+        """Each tier's models in the order of the catalogue."""
+        return {t: tuple(m for m in self.models.values() if m.tier == t) for t in TIERS}
+
+
+def builtin() -> dict[str, Any]:
+    """The rows that ship with the package."""
+    return parse(files("thermly").joinpath("catalog.toml").read_text(encoding="utf-8"))
+
+
+def parse(text: str) -> dict[str, Any]:
+    return tomllib.loads(text, parse_float=Decimal)
+
+
+def load(
+    rows: Mapping[str, Any], keys: Mapping[str, str | None], base_urls: Mapping[str, str] | None = None
+) -> Catalog:
+    """Check the rows and build the catalogue.
+
+    `keys` maps a provider to its secret, or to None where it has none; a provider that wants a key and is
+    missing here is not available. `base_urls` overrides bases. Raises CatalogError.
+    """
+    providers = {
+        name: _provider(name, row, keys, (base_urls or {}).get(name))
+        for name, row in rows.get("providers", {}).items()
+    }
+    models: dict[str, Model] = {}
+    for name, row in rows.get("models", {}).items():
+        models[name] = _model(name, row, providers)
+    aliases = dict(rows.get("aliases", {}))
+    for alias, name in aliases.items():
+        if name not in models:
+            raise CatalogError(f"alias {alias!r} names {name!r}, which is no model")
+        if alias in models or alias in SMART:
+            raise CatalogError(f"alias {alias!r} is also the name of a model")
+    for model in models.values():
+        if model.replacement and model.replacement not in models:
+            raise CatalogError(f"model {model.id!r} is replaced by {model.replacement!r}, which is no model")
+    return Catalog(providers, models, aliases)
+
+
+def merge(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The admin's rows over the built-in ones, field by field; `models.x = false` removes a row."""
+    out: dict[str, Any] = {}
+    for table in ("providers", "models", "aliases"):
+        rows: dict[str, Any] = dict(base.get(table, {}))
+        for name, row in extra.get(table, {}).items():
+            if row is False:
+                rows.pop(name, None)
+            elif isinstance(row, dict):
+                rows[name] = {**rows.get(name, {}), **row}
+            else:
+                rows[name] = row
+        out[table] = rows
+    return out
+
+
+def _provider(
+    name: str, row: Mapping[str, Any], keys: Mapping[str, str | None], base_url: str | None
+) -> ProviderRow:
+    kind = row.get("kind")
+    if kind not in ("openai_like", "anthropic", "gemini"):
+        raise CatalogError(f"provider {name!r}: kind must be openai_like, anthropic or gemini, not {kind!r}")
+    url = base_url or row.get("base_url", "")
+    if not str(url).startswith(("http://", "https://")):
+        raise CatalogError(f"provider {name!r}: base_url must begin with http:// or https://")
+    return ProviderRow(
+        name=name,
+        kind=kind,
+        base_url=str(url).rstrip("/"),
+        key=keys.get(name),
+        owned_by=row.get("owned_by", name),
+        available=name in keys,
+        options=frozenset(row.get("options", ())),
+    )
+
+
+def _model(name: str, row: Mapping[str, Any], providers: Mapping[str, ProviderRow]) -> Model:
+    if name in SMART:
+        raise CatalogError(f"model {name!r}: that name is the router's")
+    if row.get("provider") not in providers:
+        raise CatalogError(f"model {name!r}: provider {row.get('provider')!r} is not in the catalogue")
+    can = frozenset(row.get("can", DEFAULT_CAN))
+    if unknown := can - CAPABILITIES:
+        raise CatalogError(f"model {name!r}: unknown capability {', '.join(sorted(unknown))}")
+    if row.get("tier") not in (None, *TIERS):
+        raise CatalogError(f"model {name!r}: tier must be one of {', '.join(TIERS)}")
+    return Model(
+        id=name,
+        provider=row["provider"],
+        upstream=row.get("upstream", name),
+        context_window=row.get("context_window", 128_000),
+        max_output_tokens=row.get("max_output_tokens", 16_384),
+        price=_price(name, row),
+        can=can,
+        tier=row.get("tier"),
+        retired_on=row.get("retired_on"),
+        replacement=row.get("replacement"),
+        as_of=str(row.get("as_of", "")),
+    )
+
+
+def _price(name: str, row: Mapping[str, Any]) -> Price | None:
+    """None where the row has no price: such a model is refused, unless it says `free = true`."""
+    if row.get("free") is True:
+        return Price(0, 0, 0, 0, 0)
+    if "input_per_mtok" not in row or "output_per_mtok" not in row:
+        return None
+    long = tuple(
+        (tier["above_input_tokens"], _tier_price(name, {**row, "long_context_tiers": (), **tier}))
+        for tier in sorted(row.get("long_context_tiers", ()), key=lambda t: -int(t["above_input_tokens"]))
+    )
+    price = _tier_price(name, row)
+    return Price(
+        price.input, price.output, price.cached_input, price.cache_write, price.cache_write_1h, long
+    )
+
+
+def _tier_price(name: str, row: Mapping[str, Any]) -> Price:
+    def pico(field: str, default: str) -> int:
+        value = row.get(field, row.get(default))
+        per_token = Decimal(value) * PICO_PER_USD / 1_000_000
+        if per_token != int(per_token) or per_token < 0:
+            raise CatalogError(f"model {name!r}: {field} = {value} is not a whole, positive number of p$/token")
+        return int(per_token)
+
+    return Price(
+        input=pico("input_per_mtok", "input_per_mtok"),
+        output=pico("output_per_mtok", "output_per_mtok"),
+        cached_input=pico("cached_input_per_mtok", "input_per_mtok"),
+        cache_write=pico("cache_write_per_mtok", "input_per_mtok"),
+        cache_write_1h=pico("cache_write_1h_per_mtok", "cache_write_per_mtok")
+        if "cache_write_per_mtok" in row
+        else pico("cache_write_1h_per_mtok", "input_per_mtok"),
+    )

@@ -1,0 +1,402 @@
+"""The only place that opens sockets to upstreams: connections, timeouts, status to errors, reading of SSE.
+
+Knows: HTTP. Must not know: any vendor's JSON, Flask, SQL, money.
+libcurl does the transport (TLS, keep-alive, chunking); its socket interface is driven from the calling
+thread, so a stream is read as it is pulled and is cancelled by dropping it. A `Line` is one curl handle
+with its kept-alive connection; the pool hands out the line used last, which is the one still open.
+"""
+
+import re
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import certifi
+import msgspec
+import pycurl
+from msgspec import Struct
+
+from thermly.errors import ContentRefused, GatewayError, InvalidRequest, UpstreamFailed
+
+MAX_REPLY_BYTES = 64 << 20
+MAX_EVENT_BYTES = 16 << 20
+MAX_ERROR_BYTES = 64 << 10
+MAX_IDLE_LINES = 512
+
+Sse = tuple[bytes, bytes] | None
+
+
+class Timeouts(Struct, frozen=True):
+    """Seconds: to connect, for a whole reply or the first byte, between two bytes of a stream, and of silence
+    after which a sign of life is due."""
+
+    connect_s: float = 5
+    reply_s: float = 600
+    idle_s: float = 120
+    keepalive_s: float = 15
+
+
+class VendorError(Struct, frozen=True):
+    """What a vendor said went wrong. `kind` is the vendor's own word for it."""
+
+    message: str
+    kind: str = ""
+    param: str | None = None
+
+
+Explain = Callable[[Any], VendorError]
+
+
+class _Line:
+    """One curl handle, its connection, and what its transfer has received so far."""
+
+    def __init__(self, connect_s: float) -> None:
+        self.received: list[bytes] = []
+        self.poller = _poller()
+        self.watched: set[int] = set()
+        self.due_s: float | None = None
+        self.easy = easy = pycurl.Curl()
+        easy.setopt(pycurl.NOSIGNAL, 1)
+        easy.setopt(pycurl.POST, 1)
+        easy.setopt(pycurl.CONNECTTIMEOUT_MS, int(connect_s * 1000))
+        easy.setopt(pycurl.TCP_NODELAY, 1)
+        easy.setopt(pycurl.TCP_KEEPALIVE, 1)
+        easy.setopt(pycurl.FOLLOWLOCATION, 0)
+        easy.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        easy.setopt(pycurl.CAINFO, certifi.where())
+        easy.setopt(pycurl.WRITEFUNCTION, self.received.append)
+        self.multi = multi = pycurl.CurlMulti()
+        multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        multi.setopt(pycurl.M_TIMERFUNCTION, self._remind)
+
+    def _watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
+        if what == pycurl.POLL_REMOVE:
+            if fd in self.watched:
+                self.watched.discard(fd)
+                self.poller.unregister(fd)
+            return
+        mask = 0
+        if what in (pycurl.POLL_IN, pycurl.POLL_INOUT):
+            mask |= _IN
+        if what in (pycurl.POLL_OUT, pycurl.POLL_INOUT):
+            mask |= _OUT
+        self.watched.add(fd)
+        self.poller.register(fd, mask)
+
+    def _remind(self, timeout_ms: int) -> None:
+        self.due_s = None if timeout_ms < 0 else time.monotonic() + timeout_ms / 1000
+
+    def begin(self, url: str, headers: list[str], body: bytes) -> None:
+        self.received.clear()
+        easy = self.easy
+        easy.setopt(pycurl.URL, url)
+        easy.setopt(pycurl.HTTPHEADER, headers)
+        easy.setopt(pycurl.POSTFIELDS, body)
+        self.multi.add_handle(easy)
+        self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+
+    def turn(self, wait_s: float) -> int:
+        """Wait for the socket at most so long, let curl work, and return how many transfers still run."""
+        due = self.due_s
+        if due is not None:
+            wait_s = min(wait_s, due - time.monotonic())
+        running = 1
+        running = 1
+        for fd, event in self.poller.poll(max(0, wait_s * 1000)):
+            mask = (pycurl.CSELECT_IN if event & ~_OUT else 0) | (pycurl.CSELECT_OUT if event & _OUT else 0)
+            running = self.multi.socket_action(fd, mask)[1]
+        due = self.due_s
+        if due is not None and due <= time.monotonic():
+            self.due_s = None
+            running = self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)[1]
+        return running
+
+    def verdict(self) -> tuple[int, str]:
+        """The curl error of a transfer that has ended; (0, "") for success."""
+        _, _, failed = self.multi.info_read()
+        return (failed[0][1], failed[0][2]) if failed else (0, "")
+
+    def close(self) -> None:
+        self.multi.close()
+        self.easy.close()
+
+
+class Transfer:
+    """One request under way. Close it in every case; closing early cancels it at the upstream."""
+
+    def __init__(self, client: "Client", origin: str, line: _Line) -> None:
+        self._client, self._origin, self._line = client, origin, line
+        self._running = 1
+        self._closed = False
+
+    @property
+    def status(self) -> int:
+        return int(self._line.easy.getinfo(pycurl.RESPONSE_CODE))
+
+    @property
+    def content_type(self) -> str:
+        return self._line.easy.getinfo(pycurl.CONTENT_TYPE) or ""
+
+    @property
+    def retry_after_s(self) -> int | None:
+        return int(self._line.easy.getinfo(pycurl.RETRY_AFTER)) or None
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body's bytes as they arrive; b"" after each `keepalive_s` of silence.
+
+        Raises UpstreamFailed when the connection fails, ends early or stays silent too long.
+        """
+        line, times = self._line, self._client.timeouts
+        received = line.received
+        silent_since = told = time.monotonic()
+        limit_s = times.reply_s
+        while True:
+            if received:
+                data = received[0] if len(received) == 1 else b"".join(received)
+                received.clear()
+                limit_s = times.idle_s
+                yield data
+                silent_since = told = time.monotonic()
+            if not self._running:
+                number, text = line.verdict()
+                if number:
+                    raise UpstreamFailed(
+                        "The connection to the model's provider failed.", code=_cause(number), detail=text
+                    )
+                return
+            now = time.monotonic()
+            if now - silent_since >= limit_s:
+                raise UpstreamFailed("The model's provider did not answer in time.", code="upstream_timeout")
+            if now - told >= times.keepalive_s:
+                told = now
+                yield b""
+            self._running = line.turn(min(times.keepalive_s - (now - told), limit_s - (now - silent_since)))
+
+    def read(self, limit: int) -> bytes:
+        """The whole body. Raises UpstreamFailed when it is longer than `limit` bytes."""
+        parts, size = [], 0
+        for chunk in self.chunks():
+            size += len(chunk)
+            if size > limit:
+                raise UpstreamFailed("The model's provider sent more than can be read.", code="upstream_error")
+            parts.append(chunk)
+        return b"".join(parts)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        line = self._line
+        line.multi.remove_handle(line.easy)
+        if self._running:
+            line.close()
+        else:
+            self._client.give_back(self._origin, line)
+
+
+class Client:
+    """The connections of one process, shared by its threads."""
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self.timeouts = timeouts
+        self._idle: dict[str, deque[_Line]] = {}
+        self._lock = threading.Lock()
+
+    def send(self, url: str, headers: list[str], body: bytes) -> Transfer:
+        origin = url[: url.find("/", 8)]
+        idle = self._idle.get(origin)
+        try:
+            line = idle.pop() if idle else _Line(self.timeouts.connect_s)
+        except IndexError:
+            line = _Line(self.timeouts.connect_s)
+        line.begin(url, headers, body)
+        return Transfer(self, origin, line)
+
+    def give_back(self, origin: str, line: _Line) -> None:
+        idle = self._idle.get(origin)
+        if idle is None:
+            with self._lock:
+                idle = self._idle.setdefault(origin, deque())
+        if len(idle) < MAX_IDLE_LINES:
+            idle.append(line)
+        else:
+            line.close()
+
+    def json(self, url: str, headers: list[str], body: bytes, explain: Explain) -> Any:
+        """One JSON document. Raises GatewayError as `failure` decides."""
+        transfer = self.send(url, headers, body)
+        try:
+            data = transfer.read(MAX_REPLY_BYTES)
+            check(transfer, data, explain)
+            return decode(data)
+        finally:
+            transfer.close()
+
+    def sse(self, url: str, headers: list[str], body: bytes, explain: Explain) -> Iterator[Sse]:
+        """The (event, data) pairs of a stream; None for silence. Raises GatewayError as `failure` decides."""
+        transfer = self.send(url, headers, body)
+        try:
+            chunks = transfer.chunks()
+            for first in chunks:
+                if not first:
+                    yield None
+                    continue
+                if transfer.status != 200 or not transfer.content_type.startswith("text/event-stream"):
+                    rest = b"".join(_bounded(chunks, MAX_ERROR_BYTES))
+                    check(transfer, first + rest, explain, "text/event-stream")
+                yield from _pairs(first, chunks)
+                return
+            check(transfer, b"", explain, "text/event-stream")
+        finally:
+            transfer.close()
+
+
+def check(transfer: Transfer, data: bytes, explain: Explain, wanted: str = "application/json") -> None:
+    """Raise unless the upstream answered 200 with the content type that was asked for."""
+    status = transfer.status
+    if status == 200 and transfer.content_type.startswith(wanted):
+        return
+    try:
+        error = explain(msgspec.json.decode(data))
+    except (msgspec.DecodeError, RecursionError, AttributeError, KeyError, TypeError, IndexError):
+        error = VendorError("")
+    raise failure(status, error, transfer.retry_after_s)
+
+
+def failure(status: int, error: VendorError, retry_after_s: int | None = None) -> GatewayError:
+    """What an upstream's refusal means: the caller's mistake, or an upstream that cannot be used just now.
+
+    The status decides before the message does: a 500 that happens to mention a policy is an outage. Only a
+    refusal that is about the caller's own request hands on the vendor's sentence, and that one redacted.
+    """
+    detail = f"status {status} {error.kind}: {redact(error.message)}"
+    if status in (400, 413, 422) and error.message:
+        words = f"{error.kind} {error.message}".lower()
+        if any(w in words for w in ("api key", "api_key", "billing", "credit balance", "quota")):
+            return UpstreamFailed("The model's provider refused the gateway.", detail=detail, retry_after_s=60)
+        kind: type[InvalidRequest] = InvalidRequest
+        code = "upstream_rejected"
+        if "content_policy" in words or "content_filter" in words or "safety" in error.kind.lower():
+            kind, code = ContentRefused, "content_policy_violation"
+        elif "context_length" in words or "prompt is too long" in words or "maximum context" in words:
+            code = "context_length_exceeded"
+        return kind(
+            "The model's provider refused the request: " + redact(error.message),
+            param=error.param,
+            code=code,
+            detail=detail,
+        )
+    if status in (401, 402, 403, 404):
+        return UpstreamFailed("The model's provider refused the gateway.", detail=detail, retry_after_s=60)
+    if status == 200:
+        return UpstreamFailed("The model's provider sent something that is no answer.", detail=detail)
+    return UpstreamFailed(
+        "The model's provider is not able to answer just now.", detail=detail, retry_after_s=retry_after_s
+    )
+
+
+_SECRET = re.compile(r"\b(?:sk|rk|pk|org|proj|req|AIza|Bearer)[-_ ]?[A-Za-z0-9_\-*.]{6,}|https?://\S+")
+
+
+def redact(text: str) -> str:
+    """A vendor's sentence without keys, organisations, request ids and addresses, and of bounded length."""
+    return _SECRET.sub("[…]", text)[:500]
+
+
+def decode(data: bytes) -> Any:
+    """Parse an upstream's JSON. Raises UpstreamFailed."""
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UpstreamFailed("The model's provider sent something that is no answer.") from error
+
+
+def malformed(error: Exception) -> UpstreamFailed:
+    """For documents that parse but do not have the shape of their vendor's answers."""
+    return UpstreamFailed(
+        "The model's provider sent something that is no answer.", detail=f"{type(error).__name__}: {error}"
+    )
+
+
+def cut() -> UpstreamFailed:
+    """The upstream's stream stopped before it said that it was complete."""
+    return UpstreamFailed("The model's provider ended its answer early.", code="upstream_cut")
+
+
+def _bounded(chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        limit -= len(chunk)
+        if limit < 0:
+            return
+        yield chunk
+
+
+def _pairs(first: bytes, chunks: Iterator[bytes]) -> Iterator[Sse]:
+    buffer = first
+    while True:
+        if b"\r" in buffer:
+            buffer = buffer.replace(b"\r\n", b"\n")
+        *blocks, buffer = buffer.split(b"\n\n")
+        for block in blocks:
+            if pair := _pair(block):
+                yield pair
+        if len(buffer) > MAX_EVENT_BYTES:
+            raise UpstreamFailed("The model's provider sent more than can be read.")
+        chunk = next(chunks, None)
+        if chunk is None:
+            if buffer.strip() and (pair := _pair(buffer)):
+                yield pair
+            return
+        if not chunk:
+            yield None
+        buffer += chunk
+
+
+def _pair(block: bytes) -> tuple[bytes, bytes] | None:
+    if block.startswith(b"data: ") and b"\n" not in block:
+        return b"", block[6:]
+    name, data = b"", []
+    for row in block.split(b"\n"):
+        field, _, value = row.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            data.append(value)
+        elif field == b"event":
+            name = value
+    return (name, b"\n".join(data)) if data else None
+
+
+def _cause(number: int) -> str:
+    return "upstream_timeout" if number == pycurl.E_OPERATION_TIMEDOUT else "upstream_unreachable"
+
+
+class _SelectPoll:
+    """`select.poll` for Windows, which has none."""
+
+    def __init__(self) -> None:
+        self._masks: dict[int, int] = {}
+
+    def register(self, fd: int, mask: int) -> None:
+        self._masks[fd] = mask
+
+    def unregister(self, fd: int) -> None:
+        del self._masks[fd]
+
+    def poll(self, timeout_ms: float) -> list[tuple[int, int]]:
+        reads = [fd for fd, mask in self._masks.items() if mask & _IN]
+        writes = [fd for fd, mask in self._masks.items() if mask & _OUT]
+        if not reads and not writes:
+            time.sleep(timeout_ms / 1000)
+            return []
+        ready_r, ready_w, _ = select.select(reads, writes, [], timeout_ms / 1000)
+        return [(fd, _IN) for fd in ready_r] + [(fd, _OUT) for fd in ready_w]
+
+
+_IN, _OUT = getattr(select, "POLLIN", 1), getattr(select, "POLLOUT", 4)
+
+
+def _poller() -> Any:
+    return select.poll() if hasattr(select, "poll") else _SelectPoll()

@@ -1,0 +1,170 @@
+"""Every setting once: name, default, help. Read from the environment, then from `instance/thermly.toml`.
+
+Knows: names and defaults. Must not know: what the settings are for in code.
+A setting `x` is `THERMLY_X` in the environment or `x = …` in the file; the environment wins. Secrets come
+from the environment or from the file that `NAME_FILE` names, and never from `thermly.toml`.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message names it and says what would do."""
+
+
+class Setting(Struct, frozen=True):
+    name: str
+    default: int | str
+    help: str
+    choices: tuple[str, ...] = ()
+    least: int = 0
+
+
+SETTINGS = (
+    Setting("instance", "instance", "Folder for the database, settings file and everything else that is kept"),
+    Setting("host", "127.0.0.1", "Address to listen on; 0.0.0.0 for every interface"),
+    Setting("port", 8080, "Port to listen on"),
+    Setting("web_workers", 0, "Web processes; 0: one per usable core, four at most"),
+    Setting("web_threads", 2048, "Requests and streams that one web process serves at once", least=1),
+    Setting("rq_workers", 1, "Processes for background jobs", least=1),
+    Setting("redis_url", "", "Redis to use; empty: `thermly up` starts one of its own on a unix socket"),
+    Setting(
+        "limits_storage",
+        "database",
+        "Where request limits are counted: `database` (exact on one box) or `redis` (several boxes share them)",
+        choices=("database", "redis"),
+    ),
+    Setting(
+        "invalid_request_status",
+        422,
+        "HTTP status on /v1 for a body that breaks the rules: 422 or 400",
+        choices=("422", "400"),
+    ),
+    Setting("max_body_mib", 32, "Largest request body", least=1),
+    Setting("upstream_connect_timeout_s", 5, "Seconds to connect to a provider", least=1),
+    Setting("upstream_timeout_s", 600, "Seconds for a whole reply, or for the first byte of a stream", least=1),
+    Setting("upstream_idle_timeout_s", 120, "Seconds of silence after which a stream counts as broken", least=1),
+    Setting("keepalive_s", 15, "Seconds of silence after which a streaming client is sent a comment", least=1),
+    Setting("drain_s", 30, "Seconds that streams in flight are given to finish at shutdown", least=1),
+    Setting(
+        "cache_scope",
+        "account",
+        "Who shares cached answers: `account` (each its own), `everyone`, or `off`",
+        choices=("account", "everyone", "off"),
+    ),
+    Setting("cache_max_mib", 256, "Size of all cached answers; the oldest go first", least=1),
+    Setting("demo_credit_usd", 5, "Credit of the account that the first start makes"),
+    Setting("low_balance_usd", 1, "Balance below which an account is reported once per top-up"),
+    Setting("alert_webhook_url", "", "Where low balances are reported (JSON by POST); empty: only in the log"),
+    Setting("accounting_delay_s", 2, "Seconds within which finished requests appear in the daily totals", least=1),
+    Setting("housekeeping_interval_s", 60, "Seconds between two sweeps of expired rows", least=1),
+    Setting("log_level", "info", "What is logged", choices=("debug", "info", "warning", "error")),
+)
+BY_NAME = {s.name: s for s in SETTINGS}
+FOREIGN = {"redis_url": "REDIS_URL"}  # names that hosts set by convention
+
+
+class Settings(Struct, frozen=True):
+    instance: Path
+    host: str
+    port: int
+    web_workers: int
+    web_threads: int
+    rq_workers: int
+    redis_url: str
+    limits_storage: str
+    invalid_request_status: int
+    max_body_mib: int
+    upstream_connect_timeout_s: int
+    upstream_timeout_s: int
+    upstream_idle_timeout_s: int
+    keepalive_s: int
+    drain_s: int
+    cache_scope: str
+    cache_max_mib: int
+    demo_credit_usd: int
+    low_balance_usd: int
+    alert_webhook_url: str
+    accounting_delay_s: int
+    housekeeping_interval_s: int
+    log_level: str
+    catalog_rows: dict[str, Any]
+
+    @property
+    def database(self) -> Path:
+        return self.instance / "thermly.db"
+
+
+def read(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Raises SettingsError for unknown names (with a suggestion) and for values out of bounds."""
+    for name in environ:
+        if name.startswith("THERMLY_") and not _known(name):
+            raise SettingsError(f"{name} is no setting of Thermly." + _suggest(name))
+    instance = Path(environ.get("THERMLY_INSTANCE") or "instance").absolute()
+    values = _file(instance / "thermly.toml")
+    rows = {k: values.pop(k) for k in ("providers", "models", "aliases") if k in values}
+    for name in values:
+        if name not in BY_NAME or name == "instance":
+            raise SettingsError(f"{name!r} in thermly.toml is no setting of Thermly." + _suggest(name))
+    found: dict[str, Any] = {}
+    for setting in SETTINGS:
+        env = "THERMLY_" + setting.name.upper()
+        raw: Any = secret(environ, env) or secret(environ, FOREIGN.get(setting.name, env))
+        found[setting.name] = _value(setting, raw if raw is not None else values.get(setting.name))
+    found["instance"] = instance
+    found["catalog_rows"] = rows
+    return Settings(**found)
+
+
+def secret(environ: Mapping[str, str], name: str) -> str | None:
+    """The variable `name`, or the contents of the file that `NAME_FILE` names; None when neither is set."""
+    if path := environ.get(name + "_FILE"):
+        try:
+            return Path(path).read_text(encoding="utf-8").strip() or None
+        except OSError as error:
+            raise SettingsError(f"{name}_FILE cannot be read: {error}") from error
+    return environ.get(name) or None
+
+
+def _known(name: str) -> bool:
+    return name.removeprefix("THERMLY_").removesuffix("_FILE").lower() in BY_NAME
+
+
+def _suggest(name: str) -> str:
+    plain = name.removeprefix("THERMLY_").removesuffix("_FILE").lower()
+    close = difflib.get_close_matches(plain, BY_NAME, 1)
+    return f" Did you mean {'THERMLY_' + close[0].upper() if name.isupper() else close[0]}?" if close else ""
+
+
+def _file(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error
+
+
+def _value(setting: Setting, raw: Any) -> Any:
+    if raw is None:
+        return setting.default
+    name = f"THERMLY_{setting.name.upper()}"
+    if setting.choices and str(raw) not in setting.choices:
+        raise SettingsError(f"{name} must be one of {', '.join(setting.choices)}, not {raw!r}.")
+    if isinstance(setting.default, str):
+        return str(raw)
+    try:
+        value = int(str(raw))
+    except ValueError as error:
+        raise SettingsError(f"{name} must be a whole number, not {raw!r}.") from error
+    if value < setting.least:
+        raise SettingsError(f"{name} must be at least {setting.least}, not {value}.")
+    return value

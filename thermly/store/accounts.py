@@ -1,0 +1,81 @@
+"""Accounts and the credits that were put in. Money spent is in `usage`."""
+
+from msgspec import Struct
+
+from thermly import ids
+from thermly.store.db import Tx
+
+
+class Account(Struct, frozen=True):
+    id: str
+    name: str
+    plan: str
+    balance_nanousd: int
+    held_nanousd: int
+    disabled_at_ms: int | None
+    created_at_ms: int
+
+    @property
+    def available_nanousd(self) -> int:
+        return self.balance_nanousd - self.held_nanousd
+
+
+_COLUMNS = "id, name, plan, balance_nanousd, held_nanousd, disabled_at_ms, created_at_ms"
+
+
+def create(tx: Tx, name: str, plan: str, now_ms: int, disabled: bool = False) -> Account | None:
+    """None when the name is taken."""
+    row = tx.one(
+        f"""INSERT INTO account (id, name, plan, disabled_at_ms, created_at_ms)
+            VALUES (:id, :name, :plan, :disabled, :now)
+            ON CONFLICT (name) DO NOTHING RETURNING {_COLUMNS}""",  # noqa: S608
+        {"id": "acc_" + ids.new(), "name": name, "plan": plan, "disabled": now_ms if disabled else None,
+         "now": now_ms},
+    )  # fmt: skip
+    return Account(*row) if row else None
+
+
+def find(tx: Tx, name: str) -> Account | None:
+    """By name or id."""
+    row = tx.one(f"SELECT {_COLUMNS} FROM account WHERE name = :name OR id = :name", {"name": name})  # noqa: S608
+    return Account(*row) if row else None
+
+
+def everyone(tx: Tx) -> list[Account]:
+    return [Account(*row) for row in tx.all(f"SELECT {_COLUMNS} FROM account ORDER BY name")]  # noqa: S608
+
+
+def credit(tx: Tx, account_id: str, amount_nanousd: int, kind: str, note: str, now_ms: int) -> int:
+    """Add money (or take it back, when negative) and say so in the ledger; returns the new balance."""
+    tx.run(
+        """INSERT INTO credit (id, account_id, amount_nanousd, kind, note, created_at_ms)
+           VALUES (:id, :account, :amount, :kind, :note, :now)""",
+        {"id": "cr_" + ids.new(), "account": account_id, "amount": amount_nanousd, "kind": kind, "note": note,
+         "now": now_ms},
+    )  # fmt: skip
+    row = tx.one(
+        """UPDATE account SET balance_nanousd = balance_nanousd + :amount, alerted_at_ms = NULL
+           WHERE id = :account RETURNING balance_nanousd""",
+        {"amount": amount_nanousd, "account": account_id},
+    )
+    assert row is not None
+    return int(row[0])
+
+
+def disable(tx: Tx, account_id: str, at_ms: int | None) -> None:
+    """Refuse the account's requests from now on; None takes it back."""
+    tx.run(
+        "UPDATE account SET disabled_at_ms = :at WHERE id = :account", {"at": at_ms, "account": account_id}
+    )
+
+
+def low(tx: Tx, below_nanousd: int, now_ms: int) -> list[Account]:
+    """Accounts that have come below the mark and were not reported since their last top-up; marks them."""
+    rows = tx.all(
+        f"""UPDATE account SET alerted_at_ms = :now
+            WHERE balance_nanousd < :below AND alerted_at_ms IS NULL AND disabled_at_ms IS NULL
+              AND EXISTS (SELECT 1 FROM usage WHERE usage.account_id = account.id)
+            RETURNING {_COLUMNS}""",  # noqa: S608
+        {"below": below_nanousd, "now": now_ms},
+    )
+    return [Account(*row) for row in rows]

@@ -1,0 +1,176 @@
+"""One SQLite connection per process, shared by its threads under a lock; transactions; the schema's version.
+
+Knows: connections and migrations. Must not know: any table but the migrations' own.
+A process has one connection, since Python runs one thread at a time anyway: thousands of threads then need no
+thousands of file handles and page caches, and never wait for SQLite's own busy polling among themselves.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+Row = tuple[Any, ...]
+
+
+class SchemaBehind(RuntimeError):
+    """The database file lacks migrations; `thermly migrate` brings it up."""
+
+
+class Tx:
+    """What a store function runs its statements on."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._execute = connection.execute
+
+    def one(self, sql: str, values: Mapping[str, Any] | None = None) -> Row | None:
+        row: Row | None = self._execute(sql, values or {}).fetchone()
+        return row
+
+    def all(self, sql: str, values: Mapping[str, Any] | None = None) -> list[Row]:
+        return self._execute(sql, values or {}).fetchall()
+
+    def run(self, sql: str, values: Mapping[str, Any] | None = None) -> int:
+        """How many rows the statement changed."""
+        return self._execute(sql, values or {}).rowcount
+
+
+class _Scope:
+    """`with` the connection to oneself; a writing scope is one transaction."""
+
+    def __init__(self, database: "Database", writes: bool) -> None:
+        self._database, self._writes = database, writes
+
+    def __enter__(self) -> Tx:
+        database = self._database
+        database.lock.acquire()
+        try:
+            tx = database.tx()
+            if self._writes:
+                database.connection.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            database.lock.release()
+            raise
+        return tx
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        connection = self._database.connection
+        try:
+            if self._writes:
+                if kind is None:
+                    connection.execute("COMMIT")
+                else:
+                    connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            if kind is None:
+                raise
+        finally:
+            self._database.lock.release()
+
+
+class Database:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = threading.Lock()
+        self.connection: sqlite3.Connection
+        self._tx: Tx
+        self._pid = 0
+
+    def begin(self) -> _Scope:
+        """One transaction: committed at the end of the `with`, rolled back when it raises."""
+        return _Scope(self, writes=True)
+
+    def read(self) -> _Scope:
+        """Single statements, each its own transaction."""
+        return _Scope(self, writes=False)
+
+    def tx(self) -> Tx:
+        if self._pid != os.getpid():  # a connection must not cross a fork
+            self.connection = connect(self.path)
+            self._tx = Tx(self.connection)
+            self._pid = os.getpid()
+        return self._tx
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """WAL lets readers go on beside the one writer. NORMAL survives a killed process, and after a power cut
+    the file is consistent but may lack the last moments; FULL would cost an fsync per request."""
+    connection = sqlite3.connect(
+        path, timeout=5, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA wal_autocheckpoint = 8000")
+    return connection
+
+
+def statements(text: str) -> list[str]:
+    """A script's statements, so that it can run inside a transaction (`executescript` commits)."""
+    found, start = [], 0
+    for i, char in enumerate(text):
+        if char == ";" and sqlite3.complete_statement(text[start : i + 1]):
+            found.append(text[start : i + 1])
+            start = i + 1
+    return found
+
+
+def names() -> list[str]:
+    return sorted(p.stem for p in MIGRATIONS.glob("*.sql"))
+
+
+def pending(path: Path) -> list[str]:
+    """Names of the migrations that the file lacks, in order."""
+    if not path.exists():
+        return names()
+    connection = connect(path)
+    try:
+        rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = 'thermly'")
+        done = {name for (name,) in rows}
+    except sqlite3.OperationalError:
+        done = set()
+    finally:
+        connection.close()
+    return [name for name in names() if name not in done]
+
+
+def migrate(path: Path) -> list[str]:
+    """Apply what is pending, each migration in a transaction of its own; returns their names."""
+    from sqlite_utils import Database as Utils  # heavy to import, and only needed here
+    from sqlite_utils import Migrations
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    todo = pending(path)
+    if not todo:
+        return []
+    plan = Migrations("thermly")
+    for name in names():
+
+        def apply(db: Any, name: str = name) -> None:
+            for statement in statements((MIGRATIONS / f"{name}.sql").read_text(encoding="utf-8")):
+                db.execute(statement)
+
+        plan(name=name)(apply)
+    connection = connect(path)
+    try:
+        plan.apply(Utils(connection))
+    finally:
+        connection.close()
+    os.chmod(path, 0o600)
+    return todo
+
+
+def check(path: Path) -> None:
+    """Raises SchemaBehind."""
+    if lacking := pending(path):
+        raise SchemaBehind(
+            f"{path} lacks {len(lacking)} migration(s) ({', '.join(lacking)}): run `thermly migrate`"
+        )

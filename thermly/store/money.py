@@ -1,0 +1,178 @@
+"""Holds: reserve the worst case, charge what it came to, free the rest. Each hold closes once.
+
+Invariants, which `thermly doctor` checks: an account's balance is its credits less the cost of its settled
+usage; its held sum is the holds of its usage rows in state `held`; no such row belongs to a dead process.
+"""
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from thermly.errors import InsufficientFunds
+from thermly.exchange import Usage
+from thermly.store.db import Tx
+
+
+class Opening(Struct, frozen=True):
+    """What is known of a request when its funds are held. Times in milliseconds since 1970."""
+
+    id: str
+    account_id: str
+    key_id: str
+    owner: str
+    capped: int
+    surface: str
+    requested_model: str
+    stream: int
+    complexity_level: int
+    reasons: str
+    started_at_ms: int
+
+
+class Closing(Struct, frozen=True):
+    """What is known when it ends. `first_ms` and `duration_ms` count from its start."""
+
+    state: str
+    outcome: str
+    cost_nanousd: int = 0
+    baseline_nanousd: int = 0
+    model: str = ""
+    provider: str = ""
+    usage: Usage = Usage()
+    first_ms: int | None = None
+    duration_ms: int = 0
+    cache: str = ""
+
+
+def hold(tx: Tx, opening: Opening, amount_nanousd: int) -> bool:
+    """Reserve the amount and open the usage row, or change nothing and say False: not enough funds.
+
+    Raises InsufficientFunds (inside the transaction, which rolls back) when the key's own cap is reached.
+    """
+    if not _reserve(tx, opening, amount_nanousd):
+        return False
+    tx.run(
+        """INSERT INTO usage (id, account_id, key_id, state, owner, hold_nanousd, capped, surface,
+             requested_model, stream, complexity_level, reasons, started_at_ms)
+           VALUES (:id, :account_id, :key_id, 'held', :owner, :amount, :capped, :surface,
+             :requested_model, :stream, :complexity_level, :reasons, :started_at_ms)""",
+        {**asdict(opening), "amount": amount_nanousd},
+    )
+    return True
+
+
+def extend(tx: Tx, opening: Opening, more_nanousd: int) -> bool:
+    """Raise an open hold, for a dearer target than the one it was made for."""
+    if not _reserve(tx, opening, more_nanousd):
+        return False
+    changed = tx.run(
+        "UPDATE usage SET hold_nanousd = hold_nanousd + :more WHERE id = :id AND state = 'held'",
+        {"more": more_nanousd, "id": opening.id},
+    )
+    if changed != 1:
+        raise RuntimeError(f"hold {opening.id} is closed and cannot be extended")
+    return True
+
+
+def _reserve(tx: Tx, opening: Opening, amount_nanousd: int) -> bool:
+    reserved = tx.run(
+        """UPDATE account SET held_nanousd = held_nanousd + :amount
+           WHERE id = :account AND balance_nanousd - held_nanousd >= :amount""",
+        {"amount": amount_nanousd, "account": opening.account_id},
+    )
+    if not reserved:
+        return False
+    if opening.capped:
+        under_cap = tx.run(
+            """UPDATE api_key SET held_nanousd = held_nanousd + :amount
+               WHERE id = :key AND (cap_nanousd IS NULL OR spent_nanousd + held_nanousd + :amount <= cap_nanousd)""",
+            {"amount": amount_nanousd, "key": opening.key_id},
+        )
+        if not under_cap:
+            raise InsufficientFunds("This API key's spend cap is reached.", code="spend_cap_reached")
+    return True
+
+
+def available(tx: Tx, account_id: str, key_id: str) -> int:
+    """Nano-dollars that can still be held: the account's, or what the key's cap leaves of them."""
+    row = tx.one(
+        """SELECT a.balance_nanousd - a.held_nanousd, k.cap_nanousd - k.spent_nanousd - k.held_nanousd
+           FROM account a, api_key k WHERE a.id = :account AND k.id = :key""",
+        {"account": account_id, "key": key_id},
+    )
+    if row is None:
+        return 0
+    return int(row[0]) if row[1] is None else int(min(row[0], row[1]))
+
+
+def close(tx: Tx, usage_id: str, closing: Closing) -> bool:
+    """Settle or release: charge the cost, free the hold. False when it was closed before: nothing changes."""
+    used = closing.usage
+    row = tx.one(
+        """UPDATE usage SET state = :state, outcome = :outcome, cost_nanousd = :cost, baseline_nanousd = :baseline,
+             model = :model, provider = :provider, input_tokens = :input, cached_input_tokens = :cached,
+             cache_write_tokens = :written, output_tokens = :output, reasoning_tokens = :reasoning,
+             estimated = :estimated, first_ms = :first, duration_ms = :duration, cache = :cache
+           WHERE id = :id AND state = 'held' RETURNING hold_nanousd, account_id, key_id, capped""",
+        {"state": closing.state, "outcome": closing.outcome, "cost": closing.cost_nanousd,
+         "baseline": closing.baseline_nanousd, "model": closing.model, "provider": closing.provider,
+         "input": used.input_tokens, "cached": used.cached_input_tokens,
+         "written": used.cache_write_tokens + used.cache_write_1h_tokens, "output": used.output_tokens,
+         "reasoning": used.reasoning_tokens, "estimated": int(used.estimated), "first": closing.first_ms,
+         "duration": closing.duration_ms, "cache": closing.cache, "id": usage_id},
+    )  # fmt: skip
+    if row is None:
+        return False
+    amount, account_id, key_id, capped = row
+    values = {"cost": closing.cost_nanousd, "amount": amount, "account": account_id, "key": key_id}
+    tx.run(
+        """UPDATE account SET balance_nanousd = balance_nanousd - :cost, held_nanousd = held_nanousd - :amount
+           WHERE id = :account""",
+        values,
+    )
+    if capped:
+        tx.run(
+            """UPDATE api_key SET spent_nanousd = spent_nanousd + :cost, held_nanousd = held_nanousd - :amount
+               WHERE id = :key""",
+            values,
+        )
+    return True
+
+
+def owners_of_holds(tx: Tx) -> list[str]:
+    return [owner for (owner,) in tx.all("SELECT DISTINCT owner FROM usage WHERE state = 'held'")]
+
+
+def release_all(tx: Tx, owner: str) -> int:
+    """Release every hold of a process that is gone: its callers never got their answers, so none is charged."""
+    rows = tx.all("SELECT id FROM usage WHERE owner = :owner AND state = 'held'", {"owner": owner})
+    for (usage_id,) in rows:
+        close(tx, usage_id, Closing(state="released", outcome="process_died"))
+    return len(rows)
+
+
+class Contradiction(Struct, frozen=True):
+    account: str
+    what: str
+    stored_nanousd: int
+    rows_nanousd: int
+
+
+def contradictions(tx: Tx) -> list[Contradiction]:
+    """Accounts (and capped keys) whose stored sums differ from what their rows add up to."""
+    rows = tx.all(
+        """SELECT name, 'balance', balance_nanousd,
+             COALESCE((SELECT SUM(amount_nanousd) FROM credit WHERE account_id = account.id), 0)
+             - COALESCE((SELECT SUM(cost_nanousd) FROM usage WHERE account_id = account.id), 0) FROM account
+           UNION ALL
+           SELECT name, 'held', held_nanousd,
+             COALESCE((SELECT SUM(hold_nanousd) FROM usage WHERE account_id = account.id AND state = 'held'), 0)
+           FROM account
+           UNION ALL
+           SELECT id, 'spent by capped key', spent_nanousd,
+             COALESCE((SELECT SUM(cost_nanousd) FROM usage WHERE key_id = api_key.id AND capped = 1), 0) FROM api_key
+           UNION ALL
+           SELECT id, 'held by capped key', held_nanousd,
+             COALESCE((SELECT SUM(hold_nanousd) FROM usage
+                       WHERE key_id = api_key.id AND capped = 1 AND state = 'held'), 0) FROM api_key"""
+    )
+    return [Contradiction(*row) for row in rows if row[2] != row[3]]
