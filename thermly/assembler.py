@@ -112,9 +112,7 @@ class Assembler:
         """The vendor says that the open part is complete."""
         return self._close()
 
-    def end(
-        self, reason: Reason, logprobs: list[Any] | None = None, extras: Extras = None
-    ) -> list[Event]:
+    def end(self, reason: Reason, logprobs: list[Any] | None = None, extras: Extras = None) -> list[Event]:
         """A reply that called tools ends as `tool_calls`, whatever word its vendor uses for stopping."""
         out = [] if self.begun else self.begin()
         out += self._close()

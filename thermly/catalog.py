@@ -18,8 +18,23 @@ from msgspec import Struct
 TIERS = ("fast", "balanced", "best")
 SMART = ("auto", *TIERS)
 CAPABILITIES = frozenset(
-    "vision tools parallel_tools forced_tools json_schema json_object reasoning files audio_input audio_output"
-    " logprobs n prefill sampling web_search".split()
+    [
+        "vision",
+        "tools",
+        "parallel_tools",
+        "forced_tools",
+        "json_schema",
+        "json_object",
+        "reasoning",
+        "files",
+        "audio_input",
+        "audio_output",
+        "logprobs",
+        "n",
+        "prefill",
+        "sampling",
+        "web_search",
+    ]
 )
 DEFAULT_CAN = ("tools", "parallel_tools", "forced_tools", "json_schema", "json_object", "prefill", "sampling")
 PICO_PER_USD = 10**12
@@ -216,9 +231,7 @@ def _price(name: str, row: Mapping[str, Any]) -> Price | None:
         for tier in sorted(row.get("long_context_tiers", ()), key=lambda t: -int(t["above_input_tokens"]))
     )
     price = _tier_price(name, row)
-    return Price(
-        price.input, price.output, price.cached_input, price.cache_write, price.cache_write_1h, long
-    )
+    return Price(price.input, price.output, price.cached_input, price.cache_write, price.cache_write_1h, long)
 
 
 def _tier_price(name: str, row: Mapping[str, Any]) -> Price:

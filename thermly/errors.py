@@ -21,7 +21,7 @@ Knows: kinds, their HTTP status, what a caller may be told. Must not know: any d
 
 
 class GatewayError(Exception):
-    """A refusal. `message` is shown to the caller; `detail` is for the log only."""
+    """A refusal. `message` is shown to the caller; `detail` is for the log only; `headers` go with the answer."""
 
     status = 500
     kind = "internal"
@@ -42,6 +42,7 @@ class GatewayError(Exception):
         self.code = code or type(self).code
         self.retry_after_s = retry_after_s
         self.detail = detail
+        self.headers: list[tuple[str, str]] = []
 
 
 class InvalidRequest(GatewayError):

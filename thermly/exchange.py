@@ -276,9 +276,7 @@ def gather(events: Iterable[Event]) -> Reply:
         elif kind is Begin:
             parts[event.choice] = []  # type: ignore[union-attr]
         elif isinstance(event, End):
-            choices[event.choice] = Choice(
-                tuple(parts[event.choice]), event.reason, event.logprobs, event.extras
-            )
+            choices[event.choice] = Choice(tuple(parts[event.choice]), event.reason, event.logprobs, event.extras)
         elif isinstance(event, Done):
             return Reply(tuple(choices[i] for i in sorted(choices)), event.usage, event.extras)
     raise ValueError("the events stopped before Done")

@@ -66,6 +66,7 @@ SETTINGS = (
     Setting("alert_webhook_url", "", "Where low balances are reported (JSON by POST); empty: only in the log"),
     Setting("accounting_delay_s", 2, "Seconds within which finished requests appear in the daily totals", least=1),
     Setting("housekeeping_interval_s", 60, "Seconds between two sweeps of expired rows", least=1),
+    Setting("sandbox_url", "", "The offline upstream in place of every provider; `thermly up` sets it"),
     Setting("log_level", "info", "What is logged", choices=("debug", "info", "warning", "error")),
 )
 BY_NAME = {s.name: s for s in SETTINGS}
@@ -95,6 +96,7 @@ class Settings(Struct, frozen=True):
     alert_webhook_url: str
     accounting_delay_s: int
     housekeeping_interval_s: int
+    sandbox_url: str
     log_level: str
     catalog_rows: dict[str, Any]
 

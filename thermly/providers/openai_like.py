@@ -60,9 +60,7 @@ NAMED = frozenset(("role", "content", "refusal", "tool_calls", "reasoning_conten
 BROKEN = (KeyError, TypeError, AttributeError, ValueError, IndexError)
 
 
-def answer(
-    request: ChatRequest, target: Target, max_output_tokens: int, client: Client
-) -> Iterator[Event]:
+def answer(request: ChatRequest, target: Target, max_output_tokens: int, client: Client) -> Iterator[Event]:
     body = msgspec.json.encode(write_request(request, target, max_output_tokens))
     url = target.provider.base_url + "/chat/completions"
     headers = ["Content-Type: application/json", "Expect:"]

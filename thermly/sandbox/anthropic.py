@@ -11,7 +11,7 @@ from thermly.sandbox.anthropic_checks import check_messages, hides_thinking
 from thermly.sandbox.anthropic_replies import Envelope, frames, whole
 from thermly.sandbox.brain import decide
 from thermly.sandbox.values import JSON, Ask, Tool, Turn, last_user_text, prompt_tokens
-from thermly.sandbox.wire import Answer, Refused, Request, Wire, dumps, new_id, sse
+from thermly.sandbox.wire import Answer, Refused, Request, Wire, bearer, dumps, new_id, sse
 
 _LISTED = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5", "claude-sonnet-4-5", "claude-haiku-4-5")
 # Status: type, message.
@@ -30,7 +30,8 @@ _ERRORS = {
 
 
 def check_key(request: Request) -> None:
-    key = request.headers.get("x-api-key", "")
+    # The vendor's own client sends its key as a bearer token since its second major version.
+    key = request.headers.get("x-api-key") or bearer(request)
     if not key:
         raise Refused(401, "x-api-key header is required")
     if key == "bad-key":
@@ -90,7 +91,13 @@ def count_tokens(request: Request, _: str) -> Answer:
 
 def models(request: Request, model: str) -> Answer:
     rows = [
-        {"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01T00:00:00Z", "lifecycle": "active"}
+        {
+            "type": "model",
+            "id": name,
+            "display_name": name,
+            "created_at": "2026-01-01T00:00:00Z",
+            "lifecycle": "active",
+        }
         for name in ([model] if model else _LISTED)
     ]
     if model:

@@ -17,11 +17,13 @@ from thermly.sandbox.wire import Refused, objects_left_open
 _VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:-(\d{1,2}))?(?!\d)")
 _TOOL_NAME = re.compile(r"^[a-zA-Z0-9_-]{1,128}$")
 _LEAST_BUDGET = 1024
-_KNOWN = frozenset(
-    """billing_policy cache_control compaction container context_management diagnostics fallback_credit_token fallbacks
-    inference_geo max_tokens mcp_servers messages metadata model output_config output_format service_tier speed
-    stop_sequences stream system temperature thinking thread tool_choice tools top_k top_p""".split()
-)
+_KNOWN_WORDS = """
+    billing_policy cache_control compaction container context_management diagnostics fallback_credit_token
+    fallbacks inference_geo max_tokens mcp_servers messages metadata model output_config output_format
+    service_tier speed stop_sequences stream system temperature thinking thread tool_choice tools top_k
+    top_p
+"""
+_KNOWN = frozenset(_KNOWN_WORDS.split())
 
 
 def _version(model: str) -> tuple[int, int]:
@@ -128,7 +130,9 @@ def _check_format(body: JSON) -> None:
         told = told.get("format") or {} if field == "output_config" else told
         for path in objects_left_open(told.get("schema")):
             where = ".".join((field, "schema", *path))
-            raise Refused(400, f"{where}: For 'object' type, 'additionalProperties' must be explicitly set to false")
+            raise Refused(
+                400, f"{where}: For 'object' type, 'additionalProperties' must be explicitly set to false"
+            )
 
 
 def _check_conversation(body: JSON) -> None:
@@ -136,7 +140,7 @@ def _check_conversation(body: JSON) -> None:
         raise Refused(400, "messages: at least one message is required")
     turns = _merged(body["messages"], _version(body["model"]) >= (4, 8))
     if turns[0][0] != "user":
-        raise Refused(400, "messages: first message must use the \"user\" role")
+        raise Refused(400, 'messages: first message must use the "user" role')
     calls: list[str] = []
     for i, (role, blocks) in enumerate(turns):
         _check_results(i, blocks, calls)
@@ -209,7 +213,9 @@ def _check_image(at: str, source: JSON) -> None:
     except binascii.Error:
         raise Refused(400, f"{at}.image.source.base64.data: Invalid base64 data") from None
     if source.get("type") not in ("base64", "url", "file"):
-        raise Refused(400, f"{at}.image.source: Input tag does not match any of the expected tags: base64, url, file")
+        raise Refused(
+            400, f"{at}.image.source: Input tag does not match any of the expected tags: base64, url, file"
+        )
 
 
 def _check_last_thought(body: JSON, turns: list[tuple[str, list[JSON]]]) -> None:
@@ -221,5 +227,5 @@ def _check_last_thought(body: JSON, turns: list[tuple[str, list[JSON]]]) -> None
         return
     if any(block.get("type") == "tool_result" for block in last):
         text = f"messages.{len(turns) - 2}.content.0.type: Expected `thinking` or `redacted_thinking`, but found "
-        raise Refused(400, f"{text}`{blocks[0].get('type')}`. When `thinking` is enabled, a final `assistant` message "
-                      "must start with a thinking block.")  # fmt: skip
+        text += f"`{blocks[0].get('type')}`. When `thinking` is enabled, a final `assistant` message must start "
+        raise Refused(400, text + "with a thinking block.")

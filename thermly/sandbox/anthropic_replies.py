@@ -36,7 +36,9 @@ def whole(envelope: Envelope, reply: Reply) -> JSON:
     if reply.text:
         content.append({"type": "text", "text": reply.text, "citations": None})
     for call in reply.calls:
-        content.append({"type": "tool_use", "id": new_id("toolu_"), "name": call.name, "input": parsed(call.arguments)})
+        content.append(
+            {"type": "tool_use", "id": new_id("toolu_"), "name": call.name, "input": parsed(call.arguments)}
+        )
     message = {**_message(envelope), "content": content, **_stop(reply)}
     return message | ({"usage": _usage(reply, reply.usage.output)} if envelope.reports_usage else {})
 

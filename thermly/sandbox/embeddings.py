@@ -68,7 +68,9 @@ def _inputs(body: JSON) -> list[Any]:
     inputs = given if isinstance(given, list) else [given]
     good = all((isinstance(v, str) and v) or (isinstance(v, list) and v) for v in inputs)
     if not inputs or not good or len(inputs) > _MOST_INPUTS:
-        message = "'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference."
+        message = (
+            "'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference."
+        )
         raise Refused(400, message)
     return inputs
 

@@ -13,14 +13,16 @@ _NAME = rf"{_WORD}(?: {_WORD})*"
 _LIST = re.compile(rf"{_NAME}(?:, {_NAME})*(?:,? (?:and|or|und|&) {_NAME})*")
 _JOINED = re.compile(r",? (?:and|or|und|&) ")
 # Words that begin a sentence with a capital and name nothing.
-_OPENERS = frozenset(
-    """a add all also an and are ask at book build by calculate call can check compare compute could create
-    delete describe do does draft email explain extract fetch find for forecast from generate get give go hello help
-    hey hi how i i'd i'll i'm if in is it it's let let's list look make may my need next no now of ok on one open or
-    order our pick plan please put query read reply run say search see send set should show sing so some summarize
-    tell thanks that the then there these they this to today tomorrow translate try two update use very want was we
-    weather what what's when where which who whose why will with would write yes you your""".split()
-)
+_OPENERS_WORDS = """
+    a add all also an and are ask at book build by calculate call can check compare compute could create
+    delete describe do does draft email explain extract fetch find for forecast from generate get give go
+    hello help hey hi how i i'd i'll i'm if in is it it's let let's list look make may my need next no now
+    of ok on one open or order our pick plan please put query read reply run say search see send set should
+    show sing so some summarize tell thanks that the then there these they this to today tomorrow translate
+    try two update use very want was we weather what what's when where which who whose why will with would
+    write yes you your
+"""
+_OPENERS = frozenset(_OPENERS_WORDS.split())
 _PLACE = re.compile(r"city|cities|place|location|town|country|region|destination|origin|capital|airport")
 _WHOLE = re.compile(
     r"^(q|text|content|message|prompt|question|query|input|body|answer|summary|description|request|task|expression)$"
@@ -55,7 +57,7 @@ class Hints:
         self.text = text.strip() or "sandbox"
         self.names = capitalised(text) if names is None else names
         self._numbers = [float(n) for n in _NUMBER.findall(text)]
-        self._quotes = [a or b for a, b in _QUOTED.findall(text)]
+        self._quotes: list[str] = [a or b for a, b in _QUOTED.findall(text)]
         self._next_name = 0
 
     def mentions(self, value: object) -> bool:
@@ -80,7 +82,7 @@ class Hints:
         format_ = format_ or key.lower()
         found = _FOUND[format_].search(self.text) if format_ in _FOUND else None
         if found:
-            return found.group(0)
+            return str(found.group(0))
         if format_ in _FORMATS:
             return _FORMATS[format_]
         if _WHOLE.match(key.lower()):

@@ -13,7 +13,7 @@ from thermly.sandbox.brain import decide
 from thermly.sandbox.openai_checks import check_chat, is_own, is_reasoning
 from thermly.sandbox.openai_replies import Envelope, frames, whole
 from thermly.sandbox.values import JSON, Ask, Tool, Turn, last_user_text
-from thermly.sandbox.wire import Answer, Refused, Request, Wire, dumps, new_id, sse
+from thermly.sandbox.wire import Answer, Refused, Request, Wire, bearer, dumps, new_id, sse
 
 _ANY_OBJECT: JSON = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
 _THINKERS = re.compile(r"reasoner|thinking|-r1\b")
@@ -35,11 +35,11 @@ _ERRORS: dict[int, tuple[str, str | None, str]] = {
 
 
 def check_key(request: Request) -> None:
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not key.strip():
+    key = bearer(request)
+    if not key:
         message = "You didn't provide an API key. You need to provide your API key in an Authorization header."
         raise Refused(401, message, kind="invalid_request_error", code=None)
-    if key.strip() == "bad-key":
+    if key == "bad-key":
         raise Refused(401, "Incorrect API key provided: bad-key.", code="invalid_api_key")
 
 

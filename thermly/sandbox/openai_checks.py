@@ -18,13 +18,14 @@ _OWN = re.compile(r"^(ft:)?(gpt-|chatgpt-|o\d)")
 _REASONING = re.compile(r"^(ft:)?(o\d|gpt-[5-9])(?!.*-chat)")
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _TOOL_NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
-_KNOWN = frozenset(
-    """audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens messages
-    metadata modalities model moderation n parallel_tool_calls prediction presence_penalty prompt_cache_key
-    prompt_cache_options prompt_cache_retention reasoning_effort response_format safety_identifier seed service_tier
-    stop store stream stream_options temperature tool_choice tools top_logprobs top_p user verbosity
-    web_search_options""".split()
-)
+_KNOWN_WORDS = """
+    audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens
+    messages metadata modalities model moderation n parallel_tool_calls prediction presence_penalty
+    prompt_cache_key prompt_cache_options prompt_cache_retention reasoning_effort response_format
+    safety_identifier seed service_tier stop store stream stream_options temperature tool_choice tools
+    top_logprobs top_p user verbosity web_search_options
+"""
+_KNOWN = frozenset(_KNOWN_WORDS.split())
 _BOUNDS = {
     "temperature": (0, 2),
     "top_p": (0, 1),
@@ -96,7 +97,9 @@ def _check_bounds(body: JSON) -> None:
             raise _bad(f"Invalid type for '{name}': expected a number.", name, "invalid_type")
         if value < low:
             message = f"Invalid '{name}': expected a value >= {low}, but got {value} instead."
-            raise _bad(message, name, "integer_below_min_value" if isinstance(low, int) else "decimal_below_min_value")
+            raise _bad(
+                message, name, "integer_below_min_value" if isinstance(low, int) else "decimal_below_min_value"
+            )
         if high is not None and value > high:
             message = f"Invalid '{name}': expected a value <= {high}, but got {value} instead."
             raise _bad(message, name, "decimal_above_max_value")
@@ -118,7 +121,9 @@ def _check_messages(messages: Any) -> None:
         at = f"messages.[{i}]"
         if not isinstance(message, dict) or message.get("role") not in _ROLES:
             allowed = ", ".join(f"'{role}'" for role in _ROLES)
-            raise _bad(f"Invalid value for '{at}.role'. Supported values are: {allowed}.", f"{at}.role", "invalid_value")
+            raise _bad(
+                f"Invalid value for '{at}.role'. Supported values are: {allowed}.", f"{at}.role", "invalid_value"
+            )
         if message["role"] == "tool":
             if message.get("tool_call_id") not in waiting:
                 text = "messages with role 'tool' must be a response to a preceeding message with 'tool_calls'."
@@ -198,5 +203,5 @@ def _check_strict(schema: JSON, what: str) -> None:
     missing = [name for name in properties if name not in required]
     if missing:
         text = "In context=(), 'required' is required to be supplied and to be an array including every key in "
-        raise _bad(f"Invalid schema for {what}: {text}properties. Missing '{missing[0]}'.", "response_format",
-                   "invalid_json_schema")  # fmt: skip
+        text = f"Invalid schema for {what}: {text}properties. Missing '{missing[0]}'."
+        raise _bad(text, "response_format", "invalid_json_schema")

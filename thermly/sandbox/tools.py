@@ -15,12 +15,14 @@ from thermly.sandbox.values import Ask, Call, Tool
 
 _MOST_CALLS = 16
 # Words that any description may use and that point to no tool in particular.
-_COMMON = frozenset(
-    """about after all and any are based before call can current data default does each find for from function get
-    given gets getting has have how into its list make more name need not one only optional other out provide
-    provided returns return set some specific such than that the their them then there these this tool tools two use
-    used user uses using value values via want was what when where whether which will with you your""".split()
-)
+_COMMON_WORDS = """
+    about after all and any are based before call can current data default does each find for from function
+    get given gets getting has have how into its list make more name need not one only optional other out
+    provide provided returns return set some specific such than that the their them then there these this
+    tool tools two use used user uses using value values via want was what when where whether which will
+    with you your
+"""
+_COMMON = frozenset(_COMMON_WORDS.split())
 
 
 def planned_calls(ask: Ask) -> tuple[Call, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from thermly.sandbox.directives import Orders
@@ -45,7 +46,7 @@ class Ask:
     max_tokens: int | None = None
     stops: tuple[str, ...] = ()
     reasons: bool = False
-    orders: Orders = Orders()
+    orders: Orders = field(default_factory=Orders)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +83,7 @@ def tokens(text: str) -> int:
 
 
 def prompt_tokens(turns: tuple[Turn, ...]) -> int:
-    return sum(
-        tokens(turn.text) + TOKENS_PER_MESSAGE + TOKENS_PER_IMAGE * turn.images for turn in turns
-    )
+    return sum(tokens(turn.text) + TOKENS_PER_MESSAGE + TOKENS_PER_IMAGE * turn.images for turn in turns)
 
 
 def clipped(text: str, limit: int) -> str:
@@ -97,7 +96,7 @@ def pieces(text: str, count: int | None = None) -> list[str]:
     if count is None:
         return re.findall(r"\s*\S+|\s+\Z", text)
     bounds = [len(text) * i // count for i in range(count + 1)]
-    return [text[a:b] for a, b in zip(bounds, bounds[1:], strict=False) if a < b]
+    return [text[a:b] for a, b in pairwise(bounds) if a < b]
 
 
 def fragments(arguments: str, size: int = 8) -> list[str]:

@@ -88,6 +88,12 @@ class Wire:
 Handler = Callable[[Request, str], Answer]
 
 
+def bearer(request: Request) -> str:
+    """The bearer token of a request, or nothing."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 def dumps(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 

@@ -64,9 +64,7 @@ def credit(tx: Tx, account_id: str, amount_nanousd: int, kind: str, note: str, n
 
 def disable(tx: Tx, account_id: str, at_ms: int | None) -> None:
     """Refuse the account's requests from now on; None takes it back."""
-    tx.run(
-        "UPDATE account SET disabled_at_ms = :at WHERE id = :account", {"at": at_ms, "account": account_id}
-    )
+    tx.run("UPDATE account SET disabled_at_ms = :at WHERE id = :account", {"at": at_ms, "account": account_id})
 
 
 def low(tx: Tx, below_nanousd: int, now_ms: int) -> list[Account]:

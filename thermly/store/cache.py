@@ -46,9 +46,7 @@ def keep(tx: Tx, key: str, owner: str, model: str, body: bytes, now_ms: int, unt
 
 def abandon(tx: Tx, key: str, owner: str) -> None:
     """Give up a claim, so that the next one who asks fetches."""
-    tx.run(
-        "DELETE FROM cache WHERE key = :key AND owner = :owner AND body IS NULL", {"key": key, "owner": owner}
-    )
+    tx.run("DELETE FROM cache WHERE key = :key AND owner = :owner AND body IS NULL", {"key": key, "owner": owner})
 
 
 def abandon_all(tx: Tx, owner_prefix: str) -> int:

@@ -1,0 +1,795 @@
+"""Anthropic's wire: canonical requests to bodies, replies and streams to events, failures to errors."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thermly.catalog import Model, Price, ProviderRow, Target
+from thermly.errors import GatewayError, InvalidRequest, UnsupportedContent, UpstreamFailed
+from thermly.exchange import (
+    Begin,
+    ChatRequest,
+    Done,
+    End,
+    KeepAlive,
+    Media,
+    Message,
+    PartBegin,
+    PartDelta,
+    PartEnd,
+    Reasoning,
+    Refusal,
+    Reply,
+    ResponseFormat,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    Tuning,
+    Usage,
+    gather,
+)
+from thermly.providers.anthropic import answer, explain, read_reply, read_stream
+from thermly.providers.anthropic_request import JSON_ONLY, write_request
+from thermly.providers.json_schema import closed
+from thermly.providers.upstream import Client, Timeouts, failure
+
+OLDER = frozenset(
+    ("vision", "tools", "parallel_tools", "forced_tools", "json_schema", "reasoning", "files", "sampling")
+)
+HAIKU = OLDER - {"sampling"}
+SONNET = HAIKU - {"forced_tools"}
+PRICE = Price(0, 0, 0, 0, 0)
+WEATHER = Tool("weather", "Tells the weather.", {"type": "object", "properties": {"city": {"type": "string"}}})
+CLOCK = Tool("clock")
+SIGNED = Reasoning("Hm.", {"anthropic": {"signature": "sig=="}})
+
+
+def target(can: frozenset[str] = OLDER, upstream: str = "claude-sonnet-4-5", base_url: str = "http://x") -> Target:
+    model = Model(upstream, "anthropic", upstream, 200_000, 64_000, PRICE, can)
+    return Target(model, ProviderRow("anthropic", "anthropic", base_url, "key"), PRICE)
+
+
+def user(*parts: Any) -> Message:
+    return Message("user", tuple(Text(p) if isinstance(p, str) else p for p in parts))
+
+
+def assistant(*parts: Any) -> Message:
+    return Message("assistant", tuple(Text(p) if isinstance(p, str) else p for p in parts))
+
+
+def body_of(
+    *messages: Message, can: frozenset[str] = OLDER, max_tokens: int = 8000, **fields: Any
+) -> dict[str, Any]:
+    request = ChatRequest("m", messages or (user("Hi"),), **fields)
+    return write_request(request, target(can), max_tokens)
+
+
+def text(value: str) -> dict[str, str]:
+    return {"type": "text", "text": value}
+
+
+# ---- messages
+
+
+def test_a_plain_request():
+    assert body_of(user("Hi")) == {
+        "model": "claude-sonnet-4-5",
+        "max_tokens": 8000,
+        "messages": [{"role": "user", "content": [text("Hi")]}],
+    }
+
+
+def test_system_messages_are_taken_out_in_order_wherever_they_stand():
+    body = body_of(
+        Message("system", (Text("A"),)), user("Hi"), Message("developer", (Text("B"),)), assistant("Ho"), user("Go")
+    )
+    assert body["system"] == [text("A"), text("B")]
+    assert [turn["role"] for turn in body["messages"]] == ["user", "assistant", "user"]
+
+
+def test_turns_of_one_role_merge_and_blank_text_goes():
+    body = body_of(user("A", " \n"), user("B"), assistant(""), user("C"))
+    assert body["messages"] == [{"role": "user", "content": [text("A"), text("B"), text("C")]}]
+
+
+def test_a_conversation_always_begins_with_the_user():
+    assert body_of(Message("system", (Text("Rhyme."),)))["messages"] == [
+        {"role": "user", "content": [text("Rhyme.")]}
+    ]
+    assert body_of(assistant("Welcome!"), user("Hi"))["messages"][0]["role"] == "user"
+
+
+def test_a_prefill_loses_the_white_space_at_its_end():
+    assert body_of(user("Hi"), assistant("Ho \n"))["messages"][-1]["content"] == [text("Ho")]
+
+
+def test_tool_results_come_first_in_the_users_turn():
+    call = ToolCall("call:1", "weather", '{"city":"Oslo"}')
+    result = ToolResult("call:1", (Text("rain"), Media("image", "image/png", "AAAA")), is_error=True)
+    body = body_of(user("?"), assistant(call), user("Well?"), Message("tool", (result,)), tools=(WEATHER,))
+    assert body["messages"][1]["content"] == [
+        {"type": "tool_use", "id": "call_1", "name": "weather", "input": {"city": "Oslo"}}
+    ]
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+    assert body["messages"][2]["content"] == [
+        {"type": "tool_result", "tool_use_id": "call_1", "content": [text("rain"), picture], "is_error": True},
+        text("Well?"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "input_"),
+    [
+        ("", {}),
+        ('{"a":1}', {"a": 1}),
+        ('{"a":', {"arguments": '{"a":'}),
+        ("[1]", {"arguments": [1]}),
+        ("[" * 5000, {"arguments": "[" * 5000}),
+    ],
+)
+def test_arguments_are_an_object_whatever_the_model_wrote(arguments: str, input_: dict[str, Any]):
+    body = body_of(user("?"), assistant(ToolCall("c", "clock", arguments)))
+    assert body["messages"][1]["content"][0]["input"] == input_
+
+
+def test_only_signed_thoughts_go_back_and_refusals_go_as_text():
+    redacted = Reasoning("", {"anthropic": {"redacted": "xyz"}})
+    foreign = Reasoning("Mine.", {"openai": {"field": "reasoning"}})
+    body = body_of(user("?"), assistant(SIGNED, redacted, foreign, Refusal("No.")), user("Why?"))
+    assert body["messages"][1]["content"] == [
+        {"type": "thinking", "thinking": "Hm.", "signature": "sig=="},
+        {"type": "redacted_thinking", "data": "xyz"},
+        text("No."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("media", "block"),
+    [
+        (
+            Media("image", url="https://x/y.png"),
+            {"type": "image", "source": {"type": "url", "url": "https://x/y.png"}},
+        ),
+        (
+            Media("file", "application/pdf", "JVBE", name="a.pdf"),
+            {
+                "type": "document",
+                "title": "a.pdf",
+                "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBE"},
+            },
+        ),
+        (
+            Media("file", "text/csv", base64.b64encode("a,ü".encode()).decode()),
+            {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "a,ü"}},
+        ),
+        (
+            Media("file", extras={"anthropic": {"source": {"type": "file", "file_id": "file_1"}}}),
+            {"type": "document", "source": {"type": "file", "file_id": "file_1"}},
+        ),
+    ],
+)
+def test_media(media: Media, block: dict[str, Any]):
+    assert body_of(user(media))["messages"][0]["content"] == [block]
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        Media("audio", "audio/wav", "AAAA"),
+        Media("file", "application/zip", "AAAA"),
+        Media("file", extras={"openai": {"file_id": "file-1"}}),
+        Media("file", "text/plain", "!"),
+    ],
+)
+def test_media_that_cannot_be_sent_is_refused_by_name(media: Media):
+    with pytest.raises(InvalidRequest) as caught:
+        body_of(user(media))
+    assert caught.value.param == "messages"
+
+
+def test_cache_marks_are_passed_on_from_parts_tools_and_messages():
+    mark = {"anthropic": {"cache_control": {"type": "ephemeral"}}}
+    body = body_of(
+        Message("system", (Text("A", mark),)),
+        Message("user", (Text("B"), Text("C")), mark),
+        tools=(Tool("clock", extras=mark),),
+    )
+    assert body["system"][0]["cache_control"] == {"type": "ephemeral"}
+    assert body["tools"][0]["cache_control"] == {"type": "ephemeral"}
+    assert [("cache_control" in block) for block in body["messages"][0]["content"]] == [False, True]
+
+
+# ---- tools
+
+
+@pytest.mark.parametrize(
+    ("choice", "parallel", "written", "names"),
+    [
+        (None, None, None, ["weather", "clock"]),
+        (None, False, {"type": "auto", "disable_parallel_tool_use": True}, ["weather", "clock"]),
+        (ToolChoice("auto"), True, {"type": "auto"}, ["weather", "clock"]),
+        (ToolChoice("none"), False, {"type": "none"}, ["weather", "clock"]),
+        (ToolChoice("required"), None, {"type": "any"}, ["weather", "clock"]),
+        (ToolChoice("required", ("clock",)), None, {"type": "tool", "name": "clock"}, ["weather", "clock"]),
+        (ToolChoice("required", ("clock", "x")), None, {"type": "any"}, ["clock"]),
+        (ToolChoice("auto", ("clock",)), None, {"type": "auto"}, ["clock"]),
+    ],
+)
+def test_tool_choice(choice: ToolChoice | None, parallel: bool | None, written: Any, names: list[str]):
+    body = body_of(tools=(WEATHER, CLOCK), tool_choice=choice, tuning=Tuning(parallel_tool_calls=parallel))
+    assert body.get("tool_choice") == written
+    assert [tool["name"] for tool in body["tools"]] == names
+
+
+def test_tools_have_a_schema_that_says_object():
+    body = body_of(tools=(CLOCK, Tool("t", parameters={"properties": {}}), WEATHER))
+    assert body["tools"][0] == {"name": "clock", "input_schema": {"type": "object", "properties": {}}}
+    assert body["tools"][1]["input_schema"] == {"type": "object", "properties": {}}
+    assert body["tools"][2]["description"] == "Tells the weather."
+
+
+def test_a_strict_tool_is_strict_and_closed():
+    tool = body_of(tools=(Tool("t", parameters=WEATHER.parameters, strict=True),))["tools"][0]
+    assert tool["strict"] is True
+    assert tool["input_schema"]["additionalProperties"] is False
+
+
+def test_the_vendors_own_tools_pass():
+    search = Tool("web_search", extras={"anthropic": {"type": "web_search_20250305", "max_uses": 2}})
+    assert body_of(tools=(search,))["tools"] == [
+        {"name": "web_search", "type": "web_search_20250305", "max_uses": 2}
+    ]
+
+
+# ---- thinking and sampling
+
+
+def thinking(effort: str | None, can: frozenset[str], max_tokens: int = 40_000, **fields: Any) -> Any:
+    body = body_of(
+        can=can, max_tokens=max_tokens, tuning=Tuning(reasoning_effort=effort, temperature=0.5), **fields
+    )
+    return body.get("thinking"), body.get("output_config"), body.get("temperature")
+
+
+@pytest.mark.parametrize(
+    ("effort", "max_tokens", "budget"),
+    [
+        (None, 8000, None),
+        ("none", 8000, None),
+        ("minimal", 8000, 1024),
+        ("low", 8000, 1024),
+        ("medium", 8000, 4096),
+        ("high", 40_000, 16_384),
+        ("xhigh", 64_000, 32_768),
+        ("high", 4000, 3000),
+        ("high", 1366, 1024),
+        ("high", 1365, None),
+    ],
+)
+def test_thinking_budgets_stay_below_the_bound(effort: str | None, max_tokens: int, budget: int | None):
+    wanted = {"type": "enabled", "budget_tokens": budget} if budget else None
+    assert thinking(effort, OLDER, max_tokens) == (wanted, None, None if budget else 0.5)
+
+
+def test_no_budget_where_the_vendor_would_refuse_it():
+    forced = {"tools": (CLOCK,), "tool_choice": ToolChoice("required")}
+    assert thinking("high", OLDER, **forced)[0] is None
+    assert thinking("high", OLDER - {"reasoning"})[0] is None
+    tuning = Tuning(reasoning_effort="low")
+    assert "thinking" not in body_of(user("?"), assistant("So"), tuning=tuning)
+    call, result = ToolCall("c", "clock", ""), Message("tool", (ToolResult("c", (Text("noon"),)),))
+    assert "thinking" not in body_of(user("?"), assistant(call), result, tuning=tuning)
+    assert "thinking" in body_of(user("?"), assistant(SIGNED, call), result, tuning=tuning)
+    assert "thinking" in body_of(user("?"), assistant(call), result, assistant("Noon."), user("Ok"), tuning=tuning)
+
+
+ADAPTIVE = {"type": "adaptive", "display": "summarized"}
+OFF = {"type": "disabled"}
+
+
+@pytest.mark.parametrize(
+    ("effort", "can", "field", "config"),
+    [
+        (None, HAIKU, None, None),
+        ("none", HAIKU, OFF, None),
+        ("minimal", HAIKU, ADAPTIVE, {"effort": "low"}),
+        ("high", HAIKU, ADAPTIVE, {"effort": "high"}),
+        ("xhigh", SONNET, ADAPTIVE, {"effort": "xhigh"}),
+        ("none", SONNET, None, {"effort": "low"}),
+    ],
+)
+def test_models_without_sampling_think_adaptively(effort: str | None, can: frozenset[str], field: Any, config: Any):
+    assert thinking(effort, can) == (field, config, None)
+
+
+def test_a_forced_tool_turns_adaptive_thinking_off():
+    forced = {"tools": (CLOCK,), "tool_choice": ToolChoice("required")}
+    assert thinking("high", HAIKU, **forced) == (OFF, None, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "can", "written"),
+    [
+        ({"type": "enabled", "budget_tokens": 2000}, OLDER, {"type": "enabled", "budget_tokens": 2000}),
+        ({"type": "enabled", "budget_tokens": 9000}, OLDER, {"type": "enabled", "budget_tokens": 6000}),
+        ({"type": "enabled", "budget_tokens": 2000}, SONNET, {"type": "adaptive"}),
+        ({"type": "between_tools"}, SONNET, {"type": "between_tools"}),
+        ({"type": "disabled"}, HAIKU, OFF),
+        ({"type": "disabled"}, SONNET, None),
+        ({"type": "disabled"}, OLDER, None),
+    ],
+)
+def test_thinking_given_on_the_vendors_own_wire_is_fitted_to_the_model(
+    given: Any, can: frozenset[str], written: Any
+):
+    assert body_of(can=can, extras={"anthropic": {"thinking": given}}).get("thinking") == written
+
+
+@pytest.mark.parametrize(
+    ("tuning", "sent"),
+    [
+        (Tuning(temperature=1.5), {"temperature": 1}),
+        (Tuning(temperature=0.3, top_p=0.5), {"temperature": 0.3}),
+        (Tuning(top_p=0.5, frequency_penalty=1, seed=1), {"top_p": 0.5}),
+    ],
+)
+def test_sampling(tuning: Tuning, sent: dict[str, float]):
+    names = ("temperature", "top_p", "top_k")
+    body = body_of(tuning=tuning)
+    assert {k: v for k, v in body.items() if k in names} == sent
+    assert not set(names) & set(body_of(tuning=tuning, can=HAIKU, extras={"anthropic": {"top_k": 4}}))
+
+
+def test_the_rest_of_a_request():
+    body = body_of(
+        stop=("END", " \n"),
+        stream=True,
+        tuning=Tuning(user="u" * 300, service_tier="default"),
+        extras={"anthropic": {"top_k": 4, "metadata": {"a": 1}, "container": "c"}},
+    )
+    assert body["stop_sequences"] == ["END"]
+    assert body["stream"] is True
+    assert body["metadata"] == {"a": 1, "user_id": "u" * 256}
+    assert (body["top_k"], body["container"], body["service_tier"]) == (4, "c", "standard_only")
+
+
+@pytest.mark.parametrize(
+    ("param", "fields"),
+    [
+        ("n", {"n": 2}),
+        ("logprobs", {"logprobs": True}),
+        ("modalities", {"audio": {}}),
+        ("web_search_options", {"web_search": {}}),
+        ("tool_choice", {"tools": (CLOCK,), "tool_choice": ToolChoice("required"), "can": SONNET}),
+    ],
+)
+def test_what_changes_the_meaning_is_refused_by_name(param: str, fields: dict[str, Any]):
+    with pytest.raises(UnsupportedContent) as caught:
+        body_of(**fields)
+    assert caught.value.param == param
+
+
+# ---- format
+
+
+def test_formats():
+    assert body_of(response_format=ResponseFormat("json_object"))["system"] == [text(JSON_ONLY)]
+    assert "system" not in body_of(response_format=ResponseFormat("text"))
+    form = ResponseFormat("json_schema", {"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}})
+    body = body_of(response_format=form, can=HAIKU, tuning=Tuning(reasoning_effort="high"))
+    assert body["output_config"] == {
+        "effort": "high",
+        "format": {
+            "type": "json_schema",
+            "schema": {
+                "type": "object",
+                "properties": {"a": {"type": "integer", "description": 'Constraints: {"minimum":1}'}},
+                "additionalProperties": False,
+            },
+        },
+    }
+
+
+def test_a_schema_keeps_what_the_vendor_takes_and_tells_the_rest():
+    schema = {
+        "$schema": "x",
+        "type": ["object", "null"],
+        "description": "D",
+        "minProperties": 1,
+        "properties": {
+            "format": {"type": "string", "format": "date", "maxLength": 3},
+            "odd": {"type": "string", "format": "zip"},
+            "list": {"type": "array", "items": {"oneOf": [{"$ref": "#/$defs/n"}, True]}, "minItems": 1},
+            "many": {"type": "array", "minItems": 2},
+        },
+        "$defs": {"n": {"type": "object", "properties": {}, "additionalProperties": False}},
+        "required": ["format"],
+    }
+    assert closed(schema, "p") == {
+        "type": ["object", "null"],
+        "description": 'D\n\nConstraints: {"minProperties":1}',
+        "properties": {
+            "format": {"type": "string", "format": "date", "description": 'Constraints: {"maxLength":3}'},
+            "odd": {"type": "string", "description": 'Constraints: {"format":"zip"}'},
+            "list": {"type": "array", "items": {"anyOf": [{"$ref": "#/$defs/n"}, True]}, "minItems": 1},
+            "many": {"type": "array", "description": 'Constraints: {"minItems":2}'},
+        },
+        "$defs": {"n": {"type": "object", "properties": {}, "additionalProperties": False}},
+        "required": ["format"],
+        "additionalProperties": False,
+    }
+
+
+def test_schemas_that_cannot_be_closed_are_refused():
+    deep: dict[str, Any] = {}
+    for _ in range(100):
+        deep = {"type": "array", "items": deep}
+    for schema in (deep, {"type": "object", "additionalProperties": {"type": "string"}}):
+        with pytest.raises(UnsupportedContent) as caught:
+            body_of(response_format=ResponseFormat("json_schema", schema))
+        assert caught.value.param == "response_format"
+
+
+JSONS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["type", "properties", "items", "anyOf", "format", "minItems", "description", "allOf", "x"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(JSONS)
+def test_no_schema_however_odd_breaks_the_translation(schema: Any):
+    closed(schema, "p")
+
+
+# ---- replies
+
+MESSAGE: dict[str, Any] = {
+    "id": "msg_01XFDUDYJgAACzvnptvVoYEL",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-sonnet-4-5-20250929",
+    "content": [
+        {"type": "thinking", "thinking": "Let me see.", "signature": "EqQBCg=="},
+        {"type": "redacted_thinking", "data": "EmwKAhgB"},
+        {"type": "text", "text": "I will look.", "citations": None},
+        {"type": "tool_use", "id": "toolu_01", "name": "weather", "input": {"city": "Zürich"}},
+        {"type": "tool_use", "id": "toolu_02", "name": "clock", "input": {}},
+    ],
+    "stop_reason": "tool_use",
+    "stop_sequence": None,
+    "stop_details": None,
+    "usage": {
+        "input_tokens": 10,
+        "cache_creation_input_tokens": 300,
+        "cache_read_input_tokens": 2000,
+        "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 200},
+        "output_tokens": 90,
+        "output_tokens_details": {"thinking_tokens": 30},
+        "service_tier": "standard",
+    },
+}
+PARTS = (
+    Reasoning("Let me see.", {"anthropic": {"signature": "EqQBCg=="}}),
+    Reasoning("", {"anthropic": {"redacted": "EmwKAhgB"}}),
+    Text("I will look."),
+    ToolCall("toolu_01", "weather", '{"city":"Zürich"}'),
+    ToolCall("toolu_02", "clock", "{}"),
+)
+USAGE = Usage(2310, 2000, 100, 200, 90, 30)
+
+
+def only(reply: Reply) -> Any:
+    assert len(reply.choices) == 1
+    return reply.choices[0]
+
+
+def test_a_whole_reply():
+    reply = gather(read_reply(MESSAGE))
+    assert only(reply).parts == PARTS
+    assert (only(reply).reason, only(reply).extras) == ("tool_calls", None)
+    assert reply.usage == USAGE
+    assert reply.extras == {"anthropic": {"usage": {"service_tier": "standard"}}}
+
+
+@pytest.mark.parametrize(
+    ("told", "reason", "facts"),
+    [
+        ({"stop_reason": "end_turn"}, "stop", None),
+        ({"stop_reason": "stop_sequence", "stop_sequence": "END"}, "stop", {"stop_sequence": "END"}),
+        ({"stop_reason": "max_tokens"}, "length", None),
+        (
+            {"stop_reason": "model_context_window_exceeded"},
+            "length",
+            {"stop_reason": "model_context_window_exceeded"},
+        ),
+        (
+            {"stop_reason": "refusal", "stop_details": {"type": "refusal", "category": "cyber"}},
+            "content_filter",
+            {"stop_details": {"type": "refusal", "category": "cyber"}},
+        ),
+        ({"stop_reason": "pause_turn"}, "stop", {"stop_reason": "pause_turn"}),
+        ({"stop_reason": "news"}, "stop", {"stop_reason": "news"}),
+    ],
+)
+def test_reasons(told: dict[str, Any], reason: str, facts: Any):
+    choice = only(gather(read_reply({"content": [], **told})))
+    assert (choice.reason, choice.extras) == (reason, {"anthropic": facts} if facts else None)
+
+
+def test_unknown_blocks_are_kept():
+    search = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}}
+    reply = gather(read_reply({"content": [search, {"type": "text", "text": "So."}], "stop_reason": "end_turn"}))
+    assert only(reply).parts == (Text("So."),)
+    assert only(reply).extras == {"anthropic": {"content": [search]}}
+
+
+# ---- streams
+
+
+def sse(*docs: Any) -> Any:
+    for doc in docs:
+        yield doc if doc is None else (doc["type"].encode(), json.dumps(doc).encode())
+
+
+def delta(index: int, **fields: Any) -> dict[str, Any]:
+    return {"type": "content_block_delta", "index": index, "delta": fields}
+
+
+def start(index: int, **block: Any) -> dict[str, Any]:
+    return {"type": "content_block_start", "index": index, "content_block": block}
+
+
+def stop(index: int) -> dict[str, Any]:
+    return {"type": "content_block_stop", "index": index}
+
+
+BEGIN = {
+    "type": "message_start",
+    "message": {**MESSAGE, "content": [], "stop_reason": None, "usage": {**MESSAGE["usage"], "output_tokens": 2}},
+}
+STREAM: list[Any] = [
+    BEGIN,
+    {"type": "ping"},
+    start(0, type="thinking", thinking="", signature=""),
+    delta(0, type="thinking_delta", thinking="Let me"),
+    None,
+    delta(0, type="thinking_delta", thinking=" see."),
+    delta(0, type="signature_delta", signature="EqQBCg=="),
+    stop(0),
+    start(1, type="redacted_thinking", data="EmwKAhgB"),
+    stop(1),
+    start(2, type="text", text=""),
+    delta(2, type="text_delta", text="I will"),
+    delta(2, type="text_delta", text=" look."),
+    stop(2),
+    start(3, type="tool_use", id="toolu_01", name="weather", input={}),
+    delta(3, type="input_json_delta", partial_json=""),
+    delta(3, type="input_json_delta", partial_json='{"city":'),
+    delta(3, type="input_json_delta", partial_json='"Zürich"}'),
+    stop(3),
+    start(4, type="tool_use", id="toolu_02", name="clock", input={}),
+    stop(4),
+    {
+        "type": "message_delta",
+        "delta": {"stop_reason": "tool_use", "stop_sequence": None},
+        "usage": {"output_tokens": 90, "input_tokens": None},
+    },
+    {"type": "message_stop"},
+]
+
+
+def test_a_stream_tells_the_same_as_the_whole_reply():
+    events = list(read_stream(sse(*STREAM)))
+    assert gather(iter(events)) == gather(read_reply(MESSAGE))
+    assert events[0] == Begin(0, Usage(2310, 2000, 100, 200, 0, 30))
+    assert events[1:4] == [PartBegin(Reasoning("")), PartDelta("Let me"), KeepAlive()]
+    assert isinstance(events[-2], End) and isinstance(events[-1], Done)
+
+
+def test_thoughts_without_text_keep_their_signature():
+    events = sse(
+        BEGIN,
+        start(0, type="thinking", thinking="", signature=""),
+        delta(0, type="signature_delta", signature="ab"),
+        delta(0, type="signature_delta", signature="cd"),
+        stop(0),
+        start(1, type="text", text=""),
+        delta(1, type="text_delta", text="Hi"),
+        stop(1),
+        start(2, type="text", text=""),
+        delta(2, type="text_delta", text="Ho"),
+        delta(2, type="citations_delta", citation={"type": "char_location"}),
+        stop(2),
+        {"type": "message_stop"},
+    )
+    ends = [event.part for event in read_stream(events) if isinstance(event, PartEnd)]
+    assert ends == [
+        Reasoning("", {"anthropic": {"signature": "abcd"}}),
+        Text("Hi"),
+        Text("Ho", {"anthropic": {"citations": [{"type": "char_location"}]}}),
+    ]
+
+
+def test_unknown_blocks_and_events_of_a_stream():
+    events = sse(
+        BEGIN,
+        {"type": "news"},
+        start(0, type="server_tool_use", id="s", name="web_search", input={}),
+        delta(0, type="input_json_delta", partial_json='{"query":"x"}'),
+        delta(0, type="news_delta"),
+        stop(0),
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "stop_sequence", "stop_sequence": "END"},
+            "context_management": {"a": 1},
+        },
+        {"type": "message_stop"},
+    )
+    choice = only(gather(read_stream(events)))
+    assert choice.reason == "stop"
+    assert choice.extras == {
+        "anthropic": {
+            "stop_sequence": "END",
+            "context_management": {"a": 1},
+            "content": [{"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "x"}}],
+        }
+    }
+
+
+OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+
+
+@pytest.mark.parametrize("before", [0, 1, 7])
+def test_an_error_in_the_stream_is_the_upstreams_failure(before: int):
+    with pytest.raises(UpstreamFailed) as caught:
+        list(read_stream(sse(*STREAM[:before], OVERLOADED)))
+    assert "overloaded_error" in caught.value.detail
+
+
+@pytest.mark.parametrize("length", range(len(STREAM)))
+def test_a_stream_cut_anywhere_never_looks_complete(length: int):
+    with pytest.raises(UpstreamFailed) as caught:
+        list(read_stream(sse(*STREAM[:length])))
+    assert caught.value.code == "upstream_cut"
+
+
+def test_events_out_of_order_are_malformed():
+    for docs in ([STREAM[2]], [BEGIN, BEGIN], [BEGIN, delta(0, type="text_delta", text="x")], [{"type": 3}]):
+        with pytest.raises(UpstreamFailed):
+            list(read_stream((b"", json.dumps(doc).encode()) for doc in docs))
+
+
+def paths(doc: Any, at: tuple[Any, ...] = ()) -> Any:
+    yield at
+    for key, child in doc.items() if isinstance(doc, dict) else enumerate(doc) if isinstance(doc, list) else ():
+        yield from paths(child, (*at, key))
+
+
+def spoilt(doc: Any, at: tuple[Any, ...], value: Any) -> Any:
+    if not at:
+        return value
+    copy = dict(doc) if isinstance(doc, dict) else list(doc)
+    copy[at[0]] = spoilt(doc[at[0]], at[1:], value)
+    return copy
+
+
+ODD = st.sampled_from([None, 7, -1, True, "x", "", [], [1], {}, {"type": 1}, 1.5])
+
+
+@given(st.sampled_from(list(paths(MESSAGE))), ODD)
+def test_a_reply_of_the_wrong_shape_is_the_upstreams_failure(at: tuple[Any, ...], value: Any):
+    try:
+        gather(read_reply(spoilt(MESSAGE, at, value)))
+    except GatewayError as error:
+        assert isinstance(error, UpstreamFailed)
+
+
+@given(st.sampled_from(list(paths([doc for doc in STREAM if doc]))[1:]), ODD)
+def test_a_stream_of_the_wrong_shape_is_the_upstreams_failure(at: tuple[Any, ...], value: Any):
+    docs = spoilt([doc for doc in STREAM if doc], at, value)
+    try:
+        gather(read_stream((b"", json.dumps(doc).encode()) for doc in docs))
+    except GatewayError as error:
+        assert isinstance(error, UpstreamFailed)
+
+
+def test_explanations():
+    assert explain(OVERLOADED).kind == "overloaded_error"
+    filtered = explain(
+        {"error": {"type": "invalid_request_error", "message": "Output blocked by content filtering policy"}}
+    )
+    assert failure(400, filtered).code == "content_policy_violation"
+    long = explain({"error": {"type": "invalid_request_error", "message": "prompt is too long: 200001 tokens"}})
+    assert failure(400, long).code == "context_length_exceeded"
+
+
+# ---- over a socket
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Any:
+    server = pytest.importorskip("thermly.sandbox.server").start()
+    yield server
+    server.stop()
+
+
+def ask(
+    sandbox: Any, prompt: str, can: frozenset[str] = OLDER, model: str = "claude-sonnet-4-5", **fields: Any
+) -> Reply:
+    request = ChatRequest("m", (user(prompt),), **fields)
+    client = Client(Timeouts(reply_s=10, idle_s=10))
+    return gather(answer(request, target(can, model, sandbox.url + "/anthropic"), 4000, client))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_sandbox_answers(sandbox: Any, stream: bool):
+    reply = ask(sandbox, "Hello there", stream=stream)
+    assert "Hello there" in only(reply).parts[0].text
+    assert only(reply).reason == "stop"
+    assert reply.usage and reply.usage.input_tokens and reply.usage.output_tokens
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("can", "model"), [(OLDER, "claude-sonnet-4-5"), (SONNET, "claude-sonnet-5-5")])
+def test_the_sandbox_thinks_calls_and_reads_the_result(sandbox: Any, stream: bool, can: frozenset[str], model: str):
+    tuning = Tuning(reasoning_effort="medium")
+    asked = {"can": can, "model": model, "tools": (WEATHER,), "tuning": tuning, "stream": stream}
+    choice = only(ask(sandbox, "What is the weather in Oslo?", **asked))
+    *_, call = choice.parts
+    assert isinstance(choice.parts[0], Reasoning) and isinstance(call, ToolCall)
+    assert (choice.reason, json.loads(call.arguments)) == ("tool_calls", {"city": "Oslo"})
+    messages = (
+        user("What is the weather in Oslo?"),
+        Message("assistant", choice.parts),
+        Message("tool", (ToolResult(call.id, (Text("rain"),)),)),
+    )
+    request = ChatRequest("m", messages, tools=(WEATHER,), tuning=tuning, stream=stream)
+    client = Client(Timeouts())
+    reply = gather(answer(request, target(can, model, sandbox.url + "/anthropic"), 4000, client))
+    assert "rain" in "".join(part.text for part in only(reply).parts if isinstance(part, Text))
+
+
+def test_the_sandbox_keeps_a_schema(sandbox: Any):
+    schema = {
+        "type": "object",
+        "properties": {"city": {"type": "string", "maxLength": 9}, "n": {"type": "object", "properties": {}}},
+        "required": ["city"],
+    }
+    reply = ask(sandbox, "Paris", response_format=ResponseFormat("json_schema", schema))
+    assert "city" in json.loads(only(reply).parts[0].text)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("order", "kind"),
+    [
+        ("status=529", UpstreamFailed),
+        ("status=429", UpstreamFailed),
+        ("status=400", InvalidRequest),
+        ("html status=502", UpstreamFailed),
+        ("cut=2", UpstreamFailed),
+        ("inband=0", UpstreamFailed),
+        ("inband=2", UpstreamFailed),
+    ],
+)
+def test_the_sandbox_fails(sandbox: Any, stream: bool, order: str, kind: type[GatewayError]):
+    if not stream and "inband" in order:
+        pytest.skip("only streams fail in band")
+    with pytest.raises(kind):
+        ask(sandbox, f"Hello [[sandbox: {order}]]", stream=stream)

@@ -1,0 +1,45 @@
+"""Thermly: a self-hosted LLM gateway. `create_app` is the only place that names every part of the web app."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from thermly.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI application. Raises SettingsError, CatalogError or SchemaBehind, each saying what mends it."""
+    from flask import Flask
+
+    from thermly import context, logs
+    from thermly.jobs import Pulse
+    from thermly.settings import read
+    from thermly.web import chat, failures, health
+    from thermly.web.limits import Limits
+    from thermly.web.surfaces import surfaces
+
+    settings = settings or read()
+    logs.configure(settings.log_level)
+    gateway = context.gateway(settings)
+    pulse = Pulse(
+        settings.redis_url,
+        settings.accounting_delay_s,
+        settings.housekeeping_interval_s,
+        gateway.settle_leftovers,
+    )
+    gateway.nudge = pulse.nudge
+    limits = Limits(settings, gateway.database)
+    rows = surfaces(settings.invalid_request_status)
+
+    app = Flask("thermly", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mib << 20
+    app.extensions["thermly"] = gateway
+    limits.limiter.init_app(app)
+    chat.register(app, rows, gateway, limits)
+    health.register(app, gateway)
+    failures.register(app, rows)
+    pulse.nudge()
+    return app

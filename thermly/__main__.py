@@ -1,0 +1,5 @@
+"""`python -m thermly` is `thermly`."""
+
+from thermly.cli import main
+
+main()

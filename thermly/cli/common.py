@@ -1,0 +1,132 @@
+"""What commands share: the database, amounts and times as people write them, JSON or columns out."""
+
+import datetime
+import json
+import re
+import time
+from collections.abc import Iterable, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import click
+
+from thermly import settings as settings_module
+from thermly.settings import Settings
+from thermly.store import accounts, db
+from thermly.store.accounts import Account
+from thermly.store.db import Database, Tx
+
+NANO_PER_USD = 10**9
+MOST_USD = 1_000_000_000
+_SPAN = re.compile(r"^(\d+)([mhdw])$")
+_SPAN_S = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+def database(settings: Settings | None = None) -> Database:
+    """The database, made when there is none yet. Complains when it is behind."""
+    settings = settings or settings_module.read()
+    if not settings.database.exists():
+        db.migrate(settings.database)
+    try:
+        db.check(settings.database)
+    except db.SchemaBehind as error:
+        raise click.ClickException(str(error)) from error
+    return Database(settings.database)
+
+
+def account(tx: Tx, name: str) -> Account:
+    found = accounts.find(tx, name)
+    if found is None:
+        raise click.ClickException(f"There is no account named {name!r}. `thermly account list` shows them.")
+    return found
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Usd(click.ParamType[int]):
+    """Dollars to whole nano-dollars; more than nine decimals cannot be kept and are refused."""
+
+    name = "usd"
+
+    def __init__(self, negative: bool = False) -> None:
+        self.negative = negative
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            amount = Decimal(str(value).replace("_", "").removeprefix("$"))
+        except InvalidOperation:
+            self.fail(f"{value!r} is not an amount of dollars.", param, ctx)
+        if not amount.is_finite() or abs(amount) > MOST_USD or (amount < 0 and not self.negative):
+            self.fail(f"{value!r} is not between 0 and {MOST_USD:,} dollars.", param, ctx)
+        nano = amount * NANO_PER_USD
+        if nano != int(nano):
+            self.fail(f"{value!r} has more than nine decimals.", param, ctx)
+        return int(nano)
+
+
+class Moment(click.ParamType[int]):
+    """30m, 12h, 7d, 4w from now, or an ISO date or time (UTC unless it says otherwise); milliseconds."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        if span := _SPAN.match(value):
+            return now_ms() + int(span[1]) * _SPAN_S[span[2]] * 1000
+        try:
+            moment = datetime.datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a span like 30d nor a date like 2027-01-31.", param, ctx)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=datetime.UTC)
+        return int(moment.timestamp() * 1000)
+
+
+class Rate(click.ParamType[int]):
+    """Requests per minute, or `unlimited` (kept as 0)."""
+
+    name = "n|unlimited"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if value == "unlimited":
+            return 0
+        try:
+            rate = int(value)
+        except ValueError:
+            rate = -1
+        if not 0 < rate <= 10_000_000:
+            self.fail(f"{value!r} is neither a number above 0 nor 'unlimited'.", param, ctx)
+        return rate
+
+
+def usd(nanousd: int) -> str:
+    """Exactly, with at least two decimals."""
+    sign, whole, nano = "-" if nanousd < 0 else "", abs(nanousd) // NANO_PER_USD, abs(nanousd) % NANO_PER_USD
+    return f"{sign}{whole}.{f'{nano:09d}'.rstrip('0').ljust(2, '0')}"
+
+
+def utc(at_ms: int | None) -> str:
+    if at_ms is None:
+        return ""
+    return datetime.datetime.fromtimestamp(at_ms / 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def out(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
+    """A list of rows: JSON, or columns aligned under their names."""
+    if as_json:
+        click.echo(json.dumps(rows, indent=1, default=str))
+    elif rows:
+        click.echo(columns([list(rows[0]), *([str(v) for v in row.values()] for row in rows)]))
+
+
+def columns(table: Sequence[Iterable[str]]) -> str:
+    rows = [list(row) for row in table]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(v.ljust(w) for v, w in zip(row, widths, strict=True)).rstrip() for row in rows)

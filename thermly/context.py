@@ -1,0 +1,43 @@
+"""What a process needs to serve or to work: built once from the settings, for the web app, workers and CLI."""
+
+from thermly.configured import catalog
+from thermly.gateway import Gateway
+from thermly.providers.upstream import Client, Timeouts
+from thermly.settings import Settings
+from thermly.store import cache, db, money, owners
+from thermly.store.db import Database
+
+
+def database(settings: Settings) -> Database:
+    """Raises SchemaBehind."""
+    db.check(settings.database)
+    return Database(settings.database)
+
+
+def gateway(settings: Settings) -> Gateway:
+    """The gateway of this process. It releases what dead processes held before it serves."""
+    store = database(settings)
+    timeouts = Timeouts(
+        connect_s=settings.upstream_connect_timeout_s,
+        reply_s=settings.upstream_timeout_s,
+        idle_s=settings.upstream_idle_timeout_s,
+        keepalive_s=settings.keepalive_s,
+    )
+    folder = settings.instance / "run"
+    me = owners.Owner(folder)
+    release_dead(settings, store)
+    return Gateway(settings, catalog(settings), store, Client(timeouts), me.name, me)
+
+
+def release_dead(settings: Settings, store: Database) -> int:
+    """Release the holds and claims of processes that are gone; returns how many holds."""
+    folder, released = settings.instance / "run", 0
+    with store.read() as tx:
+        names = {*money.owners_of_holds(tx), *owners.known(folder)}
+    for name in names:
+        if owners.dead(folder, name):
+            with store.begin() as tx:
+                released += money.release_all(tx, name)
+                cache.abandon_all(tx, name + "/")
+            owners.forget(folder, name)
+    return released

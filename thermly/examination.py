@@ -1,0 +1,99 @@
+"""What `thermly doctor` looks at: the file, the books, the processes, the settings.
+
+Knows: checks. Must not know: how findings are shown.
+"""
+
+import sqlite3
+import time
+
+from msgspec import Struct
+
+from thermly import configured, redis_server
+from thermly.catalog import CatalogError
+from thermly.settings import Settings
+from thermly.store import db, limits, money, owners, usage
+from thermly.store.db import Database
+
+
+class Finding(Struct, frozen=True):
+    check: str
+    ok: bool
+    detail: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    lacking = db.pending(settings.database)
+    if lacking:
+        return [Finding("schema", False, f"lacks {', '.join(lacking)}: run `thermly migrate`")]
+    base = Database(settings.database)
+    return [
+        Finding("schema", True, "up to date"),
+        _integrity(base),
+        _books(base),
+        _orphans(settings, base),
+        _accounting(base),
+        *_catalog(settings, base),
+        _redis(settings),
+    ]
+
+
+def _integrity(base: Database) -> Finding:
+    try:
+        with base.read() as tx:
+            row = tx.one("PRAGMA quick_check")
+            broken = tx.all("PRAGMA foreign_key_check")
+    except sqlite3.DatabaseError as error:
+        return Finding("database file", False, str(error))
+    ok = row is not None and row[0] == "ok" and not broken
+    return Finding("database file", ok, "sound" if ok else f"{row} {broken[:3]}")
+
+
+def _books(base: Database) -> Finding:
+    with base.begin() as tx:
+        wrong = money.contradictions(tx)
+        row = tx.one("SELECT COUNT(*), COALESCE(SUM(balance_nanousd), 0) FROM account")
+    if wrong:
+        text = "; ".join(
+            f"{c.account}: {c.what} is {c.stored_nanousd}, its rows say {c.rows_nanousd}" for c in wrong[:5]
+        )
+        return Finding("balances equal the ledger", False, text)
+    assert row is not None
+    return Finding("balances equal the ledger", True, f"{row[0]} account(s), {row[1] / 1e9:.6f} USD in all")
+
+
+def _orphans(settings: Settings, base: Database) -> Finding:
+    with base.read() as tx:
+        names = money.owners_of_holds(tx)
+    dead = [n for n in names if owners.dead(settings.instance / "run", n)]
+    if dead:
+        return Finding("no orphaned holds", False, f"held by {len(dead)} dead process(es): {', '.join(dead[:3])}")
+    return Finding("no orphaned holds", True, f"{len(names)} process(es) with requests under way")
+
+
+def _accounting(base: Database) -> Finding:
+    with base.read() as tx:
+        waiting = usage.unaccounted(tx)
+    return Finding("accounting", True, f"{waiting} finished request(s) not yet in the daily totals")
+
+
+def _catalog(settings: Settings, base: Database) -> list[Finding]:
+    try:
+        catalog = configured.catalog(settings)
+    except CatalogError as error:
+        return [Finding("catalogue", False, str(error))]
+    serving = sorted(p.name for p in catalog.providers.values() if p.available)
+    unpriced = [m.id for m in catalog.models.values() if m.price is None]
+    with base.read() as tx:
+        cooling = limits.cooling(tx, time.time_ns() // 1_000_000)
+    detail = f"{len(catalog.models)} models; providers with a key here: {', '.join(serving) or 'none'}"
+    if unpriced:
+        detail += f"; without a price and so not served: {', '.join(unpriced)}"
+    cool = "; ".join(f"{name} ({why})" for name, why in cooling.items()) or "none is cooling down"
+    return [Finding("catalogue", True, detail), Finding("targets", True, cool)]
+
+
+def _redis(settings: Settings) -> Finding:
+    if settings.redis_url:
+        return Finding("redis", True, "REDIS_URL is set")
+    binary = redis_server.find()
+    return Finding("redis", binary is not None, binary or "no server found: see README, Redis")

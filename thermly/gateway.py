@@ -1,0 +1,494 @@
+"""THE STORY: one exchange from its targets to its settlement, read downward.
+
+Knows: the order of the steps. Must not know: Flask, SQL text, vendor JSON.
+
+    plan the targets -> recall a cached answer -> hold the worst case -> ask the targets in turn, until a first
+    event arrives -> meter what comes -> settle, in exactly one place, whatever happened -> keep
+
+No transaction, lock or connection is held while an upstream is asked. Failover ends with the first event.
+"""
+
+import datetime
+import logging
+import random
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+
+import msgspec
+
+from thermly import fingerprint, ids, pricing, routing
+from thermly.caller import Caller
+from thermly.catalog import Catalog, Target
+from thermly.errors import (
+    GatewayError,
+    InsufficientFunds,
+    Unavailable,
+    UnsupportedContent,
+    UpstreamFailed,
+)
+from thermly.exchange import (
+    Begin,
+    ChatRequest,
+    Done,
+    End,
+    Event,
+    KeepAlive,
+    PartBegin,
+    PartDelta,
+    PartEnd,
+    Reply,
+    Usage,
+    gather,
+    replay,
+)
+from thermly.providers import ANSWER
+from thermly.providers.upstream import Client
+from thermly.settings import Settings
+from thermly.store import cache, limits, money, usage
+from thermly.store.db import Database
+from thermly.store.money import Closing, Opening
+
+log = logging.getLogger("thermly.gateway")
+
+SHORT_ANSWER_TOKENS = 16  # an account that cannot pay this much more is out of credit
+BYTES_PER_TOKEN = 4  # of produced text, where the upstream never told its usage
+KEPT_REPLY_BYTES = 1 << 20
+SINGLE_FLIGHT_WAIT_S = 30
+CLAIM_S = 120
+COOL_BASE_MS, COOL_MOST_MS = 5_000, 120_000
+RETRY_PAUSE_S = (0.1, 0.4)
+
+_read_reply = msgspec.msgpack.Decoder(Reply).decode
+
+
+class Gateway:
+    """What every exchange of this process shares. `owner` names the process in its holds and claims, and
+    `lock` is what proves it alive for as long as the gateway is."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        database: Database,
+        client: Client,
+        owner: str,
+        lock: object = None,
+    ) -> None:
+        self.settings, self.catalog, self.database = settings, catalog, database
+        self.client, self.owner, self.lock = client, owner, lock
+        self.nudge: Callable[[], None] = lambda: None
+        self.health = Health(database)
+        self.unsettled: deque[tuple[str, Closing]] = deque()
+        best = catalog.tiers["best"]
+        self.baseline = best[0].price if best else None
+
+    def answer(self, request: ChatRequest, caller: Caller, surface: str) -> "Answer":
+        """Raises GatewayError when there will be no answer; else the first event has arrived."""
+        return Answer(self, request, caller, surface)
+
+    def close(self, usage_id: str, closing: Closing) -> None:
+        """Settle. A full disk or a stuck database must not lose it: then it is tried again later."""
+        try:
+            with self.database.begin() as tx:
+                money.close(tx, usage_id, closing)
+        except sqlite3.Error:
+            log.exception("settlement of %s failed and will be tried again", usage_id)
+            self.unsettled.append((usage_id, closing))
+        self.nudge()
+
+    def settle_leftovers(self) -> None:
+        for _ in range(len(self.unsettled)):
+            self.close(*self.unsettled.popleft())
+
+
+class Health:
+    """Which targets are cooling down, as all processes of the box see it; read at most once a second."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._cooling: dict[str, str] = {}
+        self._read_at = 0.0
+
+    def cooling(self) -> dict[str, str]:
+        now = time.monotonic()
+        if now - self._read_at > 1:
+            self._read_at = now
+            with self._database.read() as tx:
+                self._cooling = limits.cooling(tx, _now_ms())
+        return self._cooling
+
+    def failed(self, target: Target, error: GatewayError) -> None:
+        base_ms = min((error.retry_after_s or 0) * 1000 or COOL_BASE_MS, COOL_MOST_MS)
+        log.warning("%s failed: %s %s", target.name, error.message, error.detail)
+        with self._database.begin() as tx:
+            limits.cool(tx, target.name, error.code or error.kind, _now_ms(), base_ms, COOL_MOST_MS)
+        self._read_at = 0.0
+
+    def answered(self, target: Target) -> None:
+        if target.name in self._cooling:
+            with self._database.begin() as tx:
+                limits.warm(tx, target.name)
+            self._read_at = 0.0
+
+
+class Answer:
+    """One exchange under way. Iterate its events, and close it in every case: that settles it.
+
+    A class and not a bare generator, since a generator that was never started skips its `finally`.
+    """
+
+    def __init__(self, gateway: Gateway, request: ChatRequest, caller: Caller, surface: str) -> None:
+        self._gateway, self._request, self._caller = gateway, request, caller
+        self.id = ids.new()
+        self.started_ms = _now_ms()
+        self._clock = time.monotonic()
+        self.plan = routing.plan(
+            request,
+            gateway.catalog,
+            allowed=caller.models,
+            cooling=gateway.health.cooling().keys(),
+            today=datetime.date.today(),
+        )
+        self.target: Target | None = None
+        self.actual_model = ""
+        self.cached = False
+        self._print = self._fingerprint()
+        self._meter = _Meter()
+        self._opening = Opening(
+            id=self.id,
+            account_id=caller.account_id,
+            key_id=caller.key_id,
+            owner=gateway.owner,
+            capped=int(caller.capped),
+            surface=surface,
+            requested_model=request.model,
+            stream=int(request.stream),
+            complexity_level=self.plan.judgement.level,
+            reasons=msgspec.json.encode(self.plan.judgement.reasons).decode(),
+            started_at_ms=self.started_ms,
+        )
+        self._held_nanousd: int | None = None
+        self._lowered = False
+        self._events = self._tell()
+        self._ahead: Event | None = next(self._events)
+
+    def __iter__(self) -> Iterator[Event]:
+        if self._ahead is not None:
+            ahead, self._ahead = self._ahead, None
+            yield ahead
+        yield from self._events
+
+    def close(self) -> None:
+        self._events.close()  # type: ignore[attr-defined]
+
+    def reply(self) -> Reply:
+        """The whole reply. Raises GatewayError when it breaks off."""
+        try:
+            return gather(self)
+        finally:
+            self.close()
+
+    # ---- the story
+
+    def _tell(self) -> Iterator[Event]:
+        kept = yield from self._recall()
+        if kept is not None:
+            yield from replay(kept)
+            return
+        outcome = "internal"
+        try:
+            for event in self._ask():
+                self._meter.see(event)
+                if type(event) is Done:
+                    outcome = "ok"  # whoever stops listening now has the whole answer
+                yield event
+        except GeneratorExit:
+            outcome = "ok" if outcome == "ok" else "client_gone"
+            raise
+        except GatewayError as error:
+            outcome = error.kind
+            raise
+        finally:
+            self._settle(outcome)
+
+    def _recall(self) -> Generator[Event, None, Reply | None]:
+        """The kept answer of an identical request; waits for one that is being fetched just now."""
+        if self._print is None or self._request.fresh:
+            return None
+        database, key = self._gateway.database, self._print.key
+        claim = f"{self._gateway.owner}/{self.id}"
+        give_up = self._clock + SINGLE_FLIGHT_WAIT_S
+        alive_at, pause_s = self._clock, 0.01
+        while True:
+            now_ms = _now_ms()
+            with database.read() as tx:
+                kept = cache.find(tx, key, now_ms)
+            if kept is None:
+                with database.begin() as tx:
+                    if cache.claim(tx, key, claim, now_ms, now_ms + CLAIM_S * 1000):
+                        return None
+                continue
+            if kept.body is not None:
+                return self._hit(_read_reply(kept.body), kept.model)
+            if (now := time.monotonic()) > give_up:
+                return None
+            if now - alive_at > self._gateway.settings.keepalive_s:
+                alive_at = now
+                yield KeepAlive()
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, 0.1)
+
+    def _hit(self, reply: Reply, model: str) -> Reply:
+        self.cached, self.actual_model = True, model
+        used = reply.usage or Usage()
+        values = {
+            **msgspec.structs.asdict(self._opening),
+            "model": model,
+            "baseline": self._baseline(used),
+            "input": used.input_tokens,
+            "cached": used.cached_input_tokens,
+            "output": used.output_tokens,
+            "reasoning": used.reasoning_tokens,
+            "duration": self._elapsed_ms(),
+        }
+        with self._gateway.database.begin() as tx:
+            usage.record_hit(tx, values)
+        self._gateway.nudge()
+        return reply
+
+    def _ask(self) -> Iterator[Event]:
+        """The events of the first target that gives any."""
+        targets = self.plan.targets
+        if len(targets) == 1:
+            targets *= 2  # nobody else can be asked: a second try, after a pause
+        failure: GatewayError | None = None
+        for i, target in enumerate(targets):
+            if failure is not None and targets[i - 1] is target:
+                time.sleep(random.uniform(*RETRY_PAUSE_S))
+            bound = self._hold(target, first=failure is None)
+            if bound is None:
+                continue
+            self.target, self.actual_model = target, target.model.id
+            adapter = ANSWER[target.provider.kind]
+            events = adapter(self._request, target, bound, self._gateway.client)
+            try:
+                first = yield from _first(events)
+            except UpstreamFailed as error:
+                failure = error
+                self._gateway.health.failed(target, error)
+                continue
+            except UnsupportedContent as error:
+                failure = error
+                if i == len(targets) - 1 or not self.plan.smart:
+                    raise
+                continue
+            try:
+                self._gateway.health.answered(target)
+                yield first
+                yield from events
+            finally:
+                events.close()  # type: ignore[attr-defined]
+            return
+        raise self._nobody(failure)
+
+    def _nobody(self, failure: GatewayError | None) -> GatewayError:
+        retry_after_s = (failure.retry_after_s if failure else None) or COOL_BASE_MS // 1000
+        what = "All models are" if self.plan.smart else f"The model '{self._request.model}' is"
+        return Unavailable(
+            f"{what} unavailable just now. Try again in a few seconds.",
+            code=failure.code if failure and failure.code != "upstream_error" else None,
+            retry_after_s=min(retry_after_s, 60),
+            detail=failure.detail if failure else "",
+        )
+
+    # ---- money
+
+    def _hold(self, target: Target, first: bool) -> int | None:
+        """Reserve the worst case; returns the output bound per choice that it pays for.
+
+        Raises InsufficientFunds for the first target; a dearer one that cannot be paid is passed over (None).
+        """
+        request, price = self._request, target.price
+        input_bound = pricing.bound_input_tokens(request)
+        bound = self._output_bound(target)
+        amount = pricing.ceiling(input_bound, bound, request.n, price)
+        database = self._gateway.database
+        for _ in range(3):
+            with database.begin() as tx:
+                if self._held_nanousd is None:
+                    held = money.hold(tx, self._opening, amount)
+                else:
+                    more = max(0, amount - self._held_nanousd)
+                    held = money.extend(tx, self._opening, more)
+            if held:
+                self._held_nanousd = max(amount, self._held_nanousd or 0)
+                return bound
+            with database.read() as tx:
+                funds = money.available(tx, self._caller.account_id, self._caller.key_id)
+            bound = min(bound, pricing.affordable_output(
+                funds + (self._held_nanousd or 0), input_bound, request.n, price
+            ))  # fmt: skip
+            if bound < min(SHORT_ANSWER_TOKENS, request.max_output_tokens or SHORT_ANSWER_TOKENS):
+                break
+            self._lowered = True
+            amount = pricing.ceiling(input_bound, bound, request.n, price)
+        if first:
+            raise InsufficientFunds("Insufficient credits. Add credits on the billing page to go on.")
+        return None
+
+    def _output_bound(self, target: Target) -> int:
+        request, model = self._request, target.model
+        bound = min(
+            request.max_output_tokens or model.max_output_tokens,
+            request.output_bound or model.max_output_tokens,
+            model.max_output_tokens,
+        )
+        room = model.context_window - pricing.estimate_input_tokens(request)
+        return max(SHORT_ANSWER_TOKENS, min(bound, room)) if request.max_output_tokens is None else bound
+
+    def _settle(self, outcome: str) -> None:
+        """The one place where a hold is closed."""
+        gateway, target = self._gateway, self.target
+        if self._print is not None and not self._request.fresh and outcome != "ok":
+            self._abandon()
+        if self._held_nanousd is None:
+            return
+        used = self._charged(outcome)
+        if used is None or target is None:
+            closing = Closing(
+                state="released",
+                outcome=outcome,
+                model=self.actual_model,
+                provider=target.provider.name if target else "",
+                duration_ms=self._elapsed_ms(),
+            )
+        else:
+            cost = pricing.cost(used, target.price)
+            if used.estimated:
+                cost = min(cost, self._held_nanousd)
+            closing = Closing(
+                state="settled",
+                outcome=outcome,
+                cost_nanousd=cost,
+                baseline_nanousd=self._baseline(used),
+                model=self.actual_model,
+                provider=target.provider.name,
+                usage=used,
+                first_ms=self._meter.first_ms(self._clock),
+                duration_ms=self._elapsed_ms(),
+                cache="fresh" if self._print else "",
+            )
+        if outcome == "ok":
+            self._keep()
+        gateway.close(self.id, closing)
+
+    def _charged(self, outcome: str) -> Usage | None:
+        """What is to be paid for; None: nothing, since nothing came."""
+        meter = self._meter
+        if meter.usage is not None:
+            return meter.usage
+        if not meter.began or (outcome != "ok" and not meter.produced_bytes and outcome != "client_gone"):
+            return None
+        if not self._request.stream and outcome != "ok":
+            return None  # a whole reply that broke off was never given to anybody
+        early = meter.early or Usage(input_tokens=pricing.estimate_input_tokens(self._request))
+        output = -(-meter.produced_bytes // BYTES_PER_TOKEN)
+        return msgspec.structs.replace(early, output_tokens=output, estimated=True)
+
+    def _baseline(self, used: Usage) -> int:
+        price = self._gateway.baseline
+        return pricing.cost(used, price) if price else 0
+
+    # ---- cache
+
+    def _fingerprint(self) -> fingerprint.Print | None:
+        scope = self._gateway.settings.cache_scope
+        if scope == "off" or not self.plan.smart:
+            return None
+        return fingerprint.of(self._request, self._caller.account_id if scope == "account" else "everyone")
+
+    def _keep(self) -> None:
+        """Store the answer for the next identical request. An answer cut short by a thin balance is not kept."""
+        if self._print is None:
+            return
+        reply = self._meter.reply()
+        whole = all(c.reason in ("stop", "tool_calls", "length") for c in reply.choices)
+        body = msgspec.msgpack.encode(reply)
+        if self._lowered or not whole or len(body) > KEPT_REPLY_BYTES:
+            self._abandon()
+            return
+        now_ms = _now_ms()
+        try:
+            with self._gateway.database.begin() as tx:
+                cache.keep(
+                    tx,
+                    self._print.key,
+                    self._gateway.owner,
+                    self.actual_model,
+                    body,
+                    now_ms,
+                    now_ms + self._print.lifetime_s * 1000,
+                )
+        except sqlite3.Error:
+            log.exception("an answer could not be kept")
+
+    def _abandon(self) -> None:
+        assert self._print is not None
+        try:
+            with self._gateway.database.begin() as tx:
+                cache.abandon(tx, self._print.key, f"{self._gateway.owner}/{self.id}")
+        except sqlite3.Error:
+            log.exception("a claim could not be given up")
+
+    def _elapsed_ms(self) -> int:
+        return int((time.monotonic() - self._clock) * 1000)
+
+
+class _Meter:
+    """Watches the events go by: what was produced, what it used, and the reply they add up to."""
+
+    def __init__(self) -> None:
+        self.produced_bytes = 0
+        self.began = False
+        self.early: Usage | None = None
+        self.usage: Usage | None = None
+        self._told: list[Event] = []
+        self._first_at = 0.0
+
+    def see(self, event: Event) -> None:
+        kind = type(event)
+        if kind is PartDelta:
+            self.produced_bytes += len(event.text.encode())  # type: ignore[union-attr]
+        elif kind is PartEnd or kind is End:
+            self._told.append(event)
+        elif kind is Begin:
+            if not self.began:
+                self.began, self._first_at = True, time.monotonic()
+                self.early = event.usage  # type: ignore[union-attr]
+            self._told.append(event)
+        elif kind is Done:
+            self.usage = event.usage  # type: ignore[union-attr]
+            self._told.append(event)
+        else:
+            assert kind is PartBegin or kind is KeepAlive
+
+    def reply(self) -> Reply:
+        return gather(self._told)
+
+    def first_ms(self, clock: float) -> int | None:
+        return int((self._first_at - clock) * 1000) if self.began else None
+
+
+def _first(events: Iterator[Event]) -> Generator[Event, None, Event]:
+    """Pass silence on until the first event that says something."""
+    for event in events:
+        if not isinstance(event, KeepAlive):
+            return event
+        yield event
+    raise UpstreamFailed("The model's provider sent nothing.")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,22 @@
+"""Log lines on stderr: time, level, room, sentence. Keys are redacted wherever they turn up; prompts are
+never handed to a logger in the first place."""
+
+import logging
+import re
+import sys
+
+_KEY = re.compile(r"\b(sk-[A-Za-z0-9_-]{4})[A-Za-z0-9_-]+|AIza[A-Za-z0-9_-]+|(Bearer )\S+")
+
+
+class Redacted(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return _KEY.sub(lambda m: (m[1] or m[2] or "") + "…", super().format(record))
+
+
+def configure(level: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Redacted("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"))
+    logger = logging.getLogger("thermly")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level.upper())
+    logger.propagate = False

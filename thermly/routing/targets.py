@@ -1,0 +1,246 @@
+"""Request + catalogue + what the key may use -> the targets to ask, in order, and why others are left out.
+
+Knows: names, tiers, capabilities, context windows. Must not know: accounts, balances, the network, the clock.
+"""
+
+import datetime
+import difflib
+from collections.abc import Iterable, Set
+
+from msgspec import Struct
+
+from thermly import pricing
+from thermly.catalog import SMART, TIERS, Catalog, Model, Target
+from thermly.errors import GatewayError, InvalidRequest, PermissionDenied, Unavailable, UnknownModel
+from thermly.errors import UnsupportedContent as Unsupported
+from thermly.exchange import ChatRequest, Usage
+from thermly.routing.complexity import Judgement, judge
+from thermly.routing.features import read
+
+TIER_OF_LEVEL = {1: "fast", 2: "fast", 3: "balanced", 4: "best", 5: "best"}
+
+EXPECTED_OUTPUT_TOKENS = {1: 50, 2: 250, 3: 700, 4: 1_500, 5: 3_000}
+"""By level, for comparing prices only."""
+
+LITTLE_OUTPUT_TOKENS = 256
+"""A model whose window the input fills up to less than this is no candidate."""
+
+NAME_CHARS = 100
+
+FEATURES = {
+    "vision": ("messages", "images"),
+    "audio_input": ("messages", "audio input"),
+    "files": ("messages", "files"),
+    "tools": ("tools", "tools"),
+    "forced_tools": ("tool_choice", "a forced tool choice"),
+    "json_schema": ("response_format", "a JSON schema as response format"),
+    "logprobs": ("logprobs", "log probabilities"),
+    "n": ("n", "more than one choice"),
+    "audio_output": ("modalities", "audio output"),
+    "web_search": ("web_search_options", "web search"),
+    "prefill": ("messages", "a last message by the assistant"),
+}
+"""Capability -> the parameter that asks for it, and its name in sentences."""
+
+
+class Plan(Struct, frozen=True):
+    """`tier` is the one that was asked for or that the level chose; `passed_over` pairs a model and a reason."""
+
+    targets: tuple[Target, ...]
+    judgement: Judgement
+    tier: str | None
+    smart: bool
+    passed_over: tuple[tuple[str, str], ...] = ()
+
+
+class _Ask(Struct, frozen=True):
+    """What every candidate is held against."""
+
+    request: ChatRequest
+    catalog: Catalog
+    today: datetime.date
+    needs: frozenset[str]
+    input_tokens: int
+    permitted: frozenset[str] | None
+
+
+class _Passed(Struct, frozen=True):
+    """A model that cannot be asked. `missing` and `too_long` tell what of the request it cannot do."""
+
+    model: str
+    reason: str
+    forbidden: bool = False
+    missing: frozenset[str] = frozenset()
+    too_long: bool = False
+
+
+def plan(
+    request: ChatRequest,
+    catalog: Catalog,
+    *,
+    allowed: frozenset[str] | None,
+    cooling: Set[str],
+    today: datetime.date,
+) -> Plan:
+    """Whom to ask, best first. Raises the refusal that says why there is nobody.
+
+    `allowed` holds the names a key may use; None: all. A smart name in it stands for every model behind it; a
+    smart name that is not in it still reaches the models that are. `cooling` holds names of targets to ask last.
+    """
+    judgement = judge(read(request))
+    permitted = None if allowed is None else _models_behind(allowed, catalog, today)
+    if allowed is not None and request.model in allowed:
+        permitted = None
+    ask = _Ask(request, catalog, today, request.needs(), pricing.estimate_input_tokens(request), permitted)
+    if request.model not in SMART:
+        return Plan((_direct(ask),), judgement, None, False)
+    tier = TIER_OF_LEVEL[judgement.level] if request.model == "auto" else request.model
+    found: list[Target] = []
+    passed: list[_Passed] = []
+    for model in _in_order(ask, tier, judgement.level):
+        against = _against(model, ask)
+        target = catalog.target(model)
+        if against is None and target is not None:
+            found.append(target)
+        elif against is not None:
+            passed.append(against)
+    if not found:
+        raise _nobody(request.model, passed)
+    found.sort(key=lambda target: target.name in cooling)
+    return Plan(tuple(found), judgement, tier, True, tuple((p.model, p.reason) for p in passed))
+
+
+def _models_behind(names: Iterable[str], catalog: Catalog, today: datetime.date) -> frozenset[str]:
+    return frozenset(model.id for name in names if (model := catalog.find(name, today)) is not None)
+
+
+def _in_order(ask: _Ask, tier: str, level: int) -> list[Model]:
+    """The tier's models, then those of the better ones. Who says `auto` asked for no tier: better a weaker
+    answer than none, so the lower tiers come last."""
+    start = TIERS.index(tier)
+    tiers = TIERS[start:]
+    if ask.request.model != "auto":
+        return [model for name in tiers for model in ask.catalog.tiers[name]]
+    expected = _expected_output_tokens(ask.request, level)
+
+    def estimated_cost(model: Model) -> int:
+        usage = Usage(ask.input_tokens, output_tokens=expected)
+        return pricing.cost(usage, model.price) if model.price is not None else 0
+
+    tiers += tuple(reversed(TIERS[:start]))
+    return [model for name in tiers for model in sorted(ask.catalog.tiers[name], key=estimated_cost)]
+
+
+def _expected_output_tokens(request: ChatRequest, level: int) -> int:
+    expected = EXPECTED_OUTPUT_TOKENS[level]
+    if request.max_output_tokens is not None:
+        expected = min(expected, request.max_output_tokens)
+    return expected * request.n
+
+
+def _against(model: Model, ask: _Ask) -> _Passed | None:
+    """Why the model cannot be asked, or None."""
+    if model.retired_on is not None and ask.today >= model.retired_on:
+        return _Passed(model.id, f"retired on {model.retired_on}")
+    if not ask.catalog.providers[model.provider].available:
+        return _Passed(model.id, f"no key for {model.provider}")
+    if model.price is None:
+        return _Passed(model.id, "has no price")
+    if ask.permitted is not None and model.id not in ask.permitted:
+        return _Passed(model.id, "not allowed for this key", forbidden=True)
+    if missing := ask.needs - model.can:
+        return _Passed(model.id, f"does not support {_in_words(missing)}", missing=missing)
+    if ask.input_tokens + LITTLE_OUTPUT_TOKENS > model.context_window:
+        reason = f"reads at most {model.context_window:,} tokens"
+        return _Passed(model.id, reason, too_long=True)
+    return None
+
+
+def _nobody(name: str, passed: list[_Passed]) -> GatewayError:
+    unable = [p for p in passed if p.missing or p.too_long]
+    if not unable:
+        if any(p.forbidden for p in passed):
+            return _forbidden(name)
+        return Unavailable(f"This server has no model configured for '{name}'.")
+    nobody_has = frozenset.intersection(*(p.missing for p in unable))
+    if not nobody_has and any(p.too_long for p in unable):
+        return InvalidRequest(
+            f"The input is too long for every model behind '{name}'.",
+            param="messages",
+            code="context_length_exceeded",
+        )
+    together = "" if nobody_has else " together"
+    missing = nobody_has or frozenset().union(*(p.missing for p in unable))
+    return Unsupported(f"No model behind '{name}' supports {_in_words(missing)}{together}.", param=_param(missing))
+
+
+def _direct(ask: _Ask) -> Target:
+    """The one target behind a name."""
+    name = ask.request.model
+    model = ask.catalog.find(name, ask.today)
+    if model is None:
+        raise _unknown(name, ask)
+    if ask.permitted is not None and model.id not in ask.permitted:
+        raise _forbidden(name)
+    target = ask.catalog.target(model)
+    if target is None:
+        raise _not_served(name, model, ask)
+    if missing := ask.needs - model.can:
+        raise Unsupported(f"The model '{name}' does not support {_in_words(missing)}.", param=_param(missing))
+    # The estimate may be twice the truth, and the upstream counts exactly: refuse only what is beyond doubt.
+    if ask.input_tokens > 2 * model.context_window:
+        raise InvalidRequest(
+            f"The input is too long for the model '{name}': about {ask.input_tokens:,} tokens, where"
+            f" {model.context_window:,} fit.",
+            param="messages",
+            code="context_length_exceeded",
+        )
+    return target
+
+
+def _unknown(name: str, ask: _Ask) -> UnknownModel:
+    shown = name[:NAME_CHARS]
+    known = ask.catalog.models.get(ask.catalog.aliases.get(name, name))
+    if known is not None:
+        return UnknownModel(
+            f"The model '{shown}' was retired on {known.retired_on}, and no other replaces it.", param="model"
+        )
+    served = [n for n in (*ask.catalog.models, *ask.catalog.aliases) if _is_served(n, ask)]
+    close = difflib.get_close_matches(shown, [*SMART, *served], n=3)
+    hint = f" Close names: {', '.join(close)}." if close else ""
+    return UnknownModel(f"The model '{shown}' does not exist on this server.{hint}", param="model")
+
+
+def _is_served(name: str, ask: _Ask) -> bool:
+    model = ask.catalog.find(name, ask.today)
+    return (
+        model is not None
+        and ask.catalog.target(model) is not None
+        and (ask.permitted is None or model.id in ask.permitted)
+    )
+
+
+def _not_served(name: str, model: Model, ask: _Ask) -> UnknownModel:
+    if not ask.catalog.providers[model.provider].available:
+        return UnknownModel(
+            f"The model '{name}' is answered by {model.provider}, and this server has no key for {model.provider}.",
+            param="model",
+        )
+    return UnknownModel(
+        f"The model '{name}' has no price on this server and is therefore not served.", param="model"
+    )
+
+
+def _forbidden(name: str) -> PermissionDenied:
+    return PermissionDenied(
+        f"This API key may not use the model '{name}'.", param="model", code="model_not_allowed"
+    )
+
+
+def _in_words(missing: Iterable[str]) -> str:
+    """In the order of FEATURES."""
+    return " and ".join(words for name, (_, words) in FEATURES.items() if name in missing)
+
+
+def _param(missing: Iterable[str]) -> str:
+    return next(param for name, (param, _) in FEATURES.items() if name in missing)

@@ -1,0 +1,83 @@
+"""The words that tell kinds of requests apart, as data, in the languages that callers write most.
+
+Knows: vocabulary. Must not know: what any of it weighs.
+`WORDS` are whole words, `STEMS` beginnings of words (for languages that inflect), `UNSPACED` pieces of text in
+scripts without spaces or with endings that stems do not catch. All lower case.
+"""
+
+WORDS = {
+    "greeting": """
+        hi hello hey yo hiya howdy thanks thank thx cheers bye goodbye welcome ok okay cool
+        hallo moin servus danke tschüss tschüs grüß bonjour salut coucou bonsoir merci
+        hola buenos buenas gracias adiós ciao grazie olá oi obrigado obrigada
+        merhaba selam selamlar teşekkürler teşekkür sağol günaydın привет здравствуйте спасибо пока""",
+    "lookup": """
+        who when where whose capital define definition meaning spell spelled synonym antonym abbreviation
+        wer wann wo wem hauptstadt bedeutet bedeutung qui quand où capitale signifie définition
+        quién cuándo dónde significa chi quando dove quem onde kim zaman nerede neresi başkenti anlamı кто когда где
+        столица""",
+    "code": """
+        code function functions python javascript typescript java rust golang sql regex algorithm bash
+        script html css api json class array string bug exception compile lambda def async pandas react
+        funktion klasse quellcode fonction código función funzione kod kodu fonksiyon sınıf код функция""",
+    "maths": """
+        equation equations integral derivative matrix polynomial probability eigenvalue vector triangle
+        solve compute calculate calculus algebra geometry modulo integer integers prime fraction percent
+        gleichung berechne löse matrix équation intégrale résous calcule dérivée ecuación resuelve calcula
+        denklem hesapla çöz integrali türevi olasılık уравнение вычисли интеграл вероятность""",
+    "legal": """
+        statute statutes plaintiff defendant jurisdiction tort gdpr dsgvo rgpd kvkk clause clauses liability
+        court courts plea appeal law laws loi lois droit bgb ley leyes contrat contrats recht gesetz""",
+    "constraint": """
+        must exactly without only least most except unless ensure each every avoid neither both within
+        muss müssen genau ohne nur mindestens höchstens jede jeder doit exactement sans seulement chaque
+        debe exactamente sin solo cada tam sadece her olmadan en""",
+    "steps": """
+        step steps then first second finally next schritt schritte zuerst dann schließlich étape étapes
+        puis ensuite enfin paso pasos luego primero finalmente adım adımlar önce sonra""",
+    "creative": """
+        poem story haiku joke limerick song tagline slogan gedicht geschichte witz poème histoire blague
+        poema cuento chiste şiir hikaye fıkra""",
+}
+
+STEMS = {
+    "proof": """
+        prove proof theorem lemma derive derivation induction contradict rigorous
+        beweis bewies herleit herzuleit widerspruch preuve démontr demontr prouve théorème
+        demuestr demostra teorema dimostr kanıtla ispat teorem türet докаж доказ теорем""",
+    "refactor": """
+        refactor rearchitect migrat microservice concurren multithread distributed scalab deadlock codebase
+        multi-file optimiz optimis debug implement
+        refaktor umstrukturier überarbeit nebenläuf architektur restructur architectur refactoris
+        reestructur arquitectur migrac concurrenc yeniden mimari рефактор архитектур""",
+    "legal": """
+        legal contract litigat compliance constitution precedent jurisprud indemn fiduciar regulat
+        rechtlich rechtsprechung vertrag haftung klausel urteil verfassung juridi contractuel
+        jurídic juridic contrato responsab cláusula hukuk sözleşme mahkeme kanun mevzuat yargı юриди договор""",
+    "analysis": """
+        analy evaluat critique critically assess synthes compar contrast implication justif tradeoff trade-off
+        bewert vergleich beurteil untersuch evalu compare synthè synthét analiz karşılaştır değerlendir
+        sentez sintetiz compara анализ сравн оцен""",
+    "plan": """
+        strateg roadmap architect design propos framework methodolog comprehensive detailed thorough
+        entwirf entwurf umfassend ausführlich detailliert conçois concevoir détaillé approfondi
+        diseñ detallad exhaustiv completo tasarla ayrıntılı kapsamlı detaylı разработ подробн""",
+    "translation": """
+        translat übersetz traduis tradui traduc traduz tercüme çevir перевед""",
+}
+
+UNSPACED = {
+    "greeting": "你好 您好 谢谢 嗨 早上好 晚上好 再见 こんにちは ありがとう おはよう 안녕 감사 مرحبا السلام शुक्रिया नमस्ते สวัสดี",
+    "lookup": "是谁 什么时候 在哪 哪里 首都 什么是 是什么意思 誰 どこ いつ 首都 누구 언제 어디 수도",
+    "translation": "翻译 翻訳 번역 ترجم अनुवाद",
+    "proof": "证明 定理 推导 归纳法 反证 証明 帰納法 증명 정리 برهن सिद्ध",
+    "maths": "方程 积分 导数 矩阵 概率 求解 计算 数列 函数 三角形 計算 積分 방정식 적분 확률 계산",
+    "code": "代码 编程 脚本 接口 算法 コード プログラム 코드 함수 프로그램",
+    "refactor": "重构 架构 多文件 多个文件 并发 分布式 微服务 迁移 代码库 调试 リファクタ 分散 아키텍처 리팩터링",
+    "legal": "法律 合同 法院 诉讼 条款 判例 法规 违约 赔偿 责任 司法 契約 判決 법률 계약 판례",
+    "analysis": "分析 比较 评估 综合 评价 论述 利弊 影响 比較 評価 분석 비교 평가",
+    "plan": "设计 方案 规划 策略 详细 全面 系统地 設計 計画 詳細 설계 전략 상세",
+    "steps": "步骤 首先 然后 最后 一步 手順 단계",
+    "constraint": "必须 至少 不得 只能 要求 不超过 必ず 반드시",
+    "creative": "写诗 首诗 故事 笑话 俳句 物語 농담",
+}

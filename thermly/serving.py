@@ -1,0 +1,68 @@
+"""The web server processes: gunicorn, or waitress where there is none (Windows) or less will do.
+
+Knows: server options. Must not know: the app beyond `create_app`.
+"""
+
+import os
+from typing import Any
+
+from thermly.settings import Settings
+
+
+def usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def options(settings: Settings, fd: int | None) -> dict[str, Any]:
+    """gunicorn's settings. Threads are made as they are needed, so their number costs nothing while idle."""
+    found: dict[str, Any] = {
+        "bind": f"fd://{fd}" if fd is not None else f"{settings.host}:{settings.port}",
+        "worker_class": "thermly.web.worker.Worker",
+        "workers": settings.web_workers or min(usable_cores(), 4),
+        "threads": settings.web_threads,
+        "worker_connections": settings.web_threads + 2000,
+        "backlog": 4096,
+        "keepalive": 75,
+        "timeout": 120,
+        "graceful_timeout": settings.drain_s,
+        "loglevel": "warning",
+        "control_socket_disable": True,
+        "proc_name": "thermly",
+    }
+    if os.path.isdir("/dev/shm"):
+        found["worker_tmp_dir"] = "/dev/shm"
+    return found
+
+
+def gunicorn(settings: Settings, fd: int | None = None) -> None:
+    """Serve until SIGTERM; streams in flight are given `drain_s`."""
+    from gunicorn.app.base import BaseApplication
+
+    class Server(BaseApplication):  # type: ignore[misc]
+        def load_config(self) -> None:
+            for name, value in options(settings, fd).items():
+                self.cfg.set(name, value)
+
+        def load(self) -> Any:
+            from thermly import create_app
+
+            return create_app(settings)
+
+    Server().run()
+
+
+def waitress(settings: Settings) -> None:
+    import waitress as server
+
+    from thermly import create_app
+
+    server.serve(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        threads=min(settings.web_threads, 64),
+        channel_timeout=settings.upstream_timeout_s,
+        ident="thermly",
+    )

@@ -1,0 +1,38 @@
+"""The chat routes: one view for every surface, which walks the request through its steps.
+
+identify -> read -> admit -> answer -> respond. A body that is refused uses up no allowance, so reading comes
+before counting; a key that is refused costs no parsing, so identifying comes before both.
+"""
+
+from flask import Flask, Response, request
+from msgspec.structs import replace
+
+from thermly.gateway import Gateway
+from thermly.web import callers, respond
+from thermly.web.limits import Limits
+from thermly.web.surfaces import Surface
+
+
+def register(app: Flask, surfaces: tuple[Surface, ...], gateway: Gateway, limits: Limits) -> None:
+    for surface in surfaces:
+        app.add_url_rule(
+            surface.prefix + "/chat/completions",
+            f"chat.{surface.name}",
+            view(surface, gateway, limits),
+            methods=["POST"],
+            provide_automatic_options=False,
+        )
+
+
+def view(surface: Surface, gateway: Gateway, limits: Limits):  # type: ignore[no-untyped-def]
+    def chat() -> Response:
+        headers = request.headers
+        caller = callers.identify(headers, surface.key_headers, gateway.database)
+        asked = surface.dialect.read_request(request.get_data(cache=False), surface.bounds)
+        if headers.get("x-no-cache", "").lower() in ("true", "1"):
+            asked = replace(asked, fresh=True)
+        told = limits.admit(caller)
+        answer = gateway.answer(asked, caller, surface.name)
+        return respond.answered(answer, asked, surface, told)
+
+    return chat
