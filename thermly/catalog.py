@@ -18,23 +18,12 @@ from msgspec import Struct
 TIERS = ("fast", "balanced", "best")
 SMART = ("auto", *TIERS)
 CAPABILITIES = frozenset(
-    [
-        "vision",
-        "tools",
-        "parallel_tools",
-        "forced_tools",
-        "json_schema",
-        "json_object",
-        "reasoning",
-        "files",
-        "audio_input",
-        "audio_output",
-        "logprobs",
-        "n",
-        "prefill",
-        "sampling",
-        "web_search",
-    ]
+    (
+        *("vision", "files", "audio_input", "audio_output", "web_search"),
+        *("tools", "parallel_tools", "forced_tools"),
+        *("json_schema", "json_object", "logprobs", "n", "prefill"),
+        *("reasoning", "sampling"),
+    )
 )
 DEFAULT_CAN = ("tools", "parallel_tools", "forced_tools", "json_schema", "json_object", "prefill", "sampling")
 PICO_PER_USD = 10**12

@@ -53,7 +53,8 @@ def account_balance(name: str, as_json: bool) -> None:
     with database().read() as tx:
         found = account(tx, name)
     if as_json:
-        row = {"account": found.name, "balance_usd": usd(found.balance_nanousd), "held_usd": usd(found.held_nanousd),
+        row = {"account": found.name,
+               "balance_usd": usd(found.balance_nanousd), "held_usd": usd(found.held_nanousd),
                "balance_nanousd": found.balance_nanousd, "held_nanousd": found.held_nanousd}  # fmt: skip
         out([row], True)
     else:

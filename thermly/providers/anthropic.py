@@ -251,10 +251,11 @@ class _Stream:
         if self.told is not None:
             raise ValueError("a second message_start")
         self.told = _Told(doc["message"])
-        return self._asm.begin(read_usage({**self.told.usage, "output_tokens": 0}))
+        written = {"output_tokens": 0, "output_tokens_details": None}  # a few are counted before any is sent
+        return self._asm.begin(read_usage({**self.told.usage, **written}))
 
     def _open(self, told: _Told, doc: JSON) -> list[Event]:
-        out = self._finish(told)
+        out = self._close(told, doc)
         self._block, self._key = dict(doc["content_block"]), doc.get("index", 0)
         kind = read_name(self._block, "type")
         if kind == "text":
@@ -292,9 +293,6 @@ class _Stream:
         return self._asm.text(text, kind)
 
     def _close(self, told: _Told, _doc: JSON) -> list[Event]:
-        return self._finish(told)
-
-    def _finish(self, told: _Told) -> list[Event]:
         block, fragments = self._block, self._fragments
         self._block, self._fragments = None, []
         if block is None:
@@ -316,8 +314,8 @@ class _Stream:
         told.add({**{k: v for k, v in doc.items() if k != "delta"}, **read_object(doc, "delta")})
         return []
 
-    def _end(self, told: _Told, _doc: JSON) -> list[Event]:
-        out = self._finish(told)
+    def _end(self, told: _Told, doc: JSON) -> list[Event]:
+        out = self._close(told, doc)
         self.complete = True
         return out + self._asm.end(told.reason(), None, told.extras())
 

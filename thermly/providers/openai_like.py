@@ -101,31 +101,42 @@ def write_request(request: ChatRequest, target: Target, max_output_tokens: int) 
             body[name] = value
     if tuning.reasoning_effort is not None and "reasoning" in model.can:
         body["reasoning_effort"] = tuning.reasoning_effort
-    if request.tools:
-        body["tools"] = [write_tool(tool) for tool in request.tools]
-        if request.tool_choice:
-            body["tool_choice"] = write_choice(request.tool_choice)
-        if tuning.parallel_tool_calls is not None and "parallel_tools" in model.can:
-            body["parallel_tool_calls"] = tuning.parallel_tool_calls
-    if request.response_format:
-        body["response_format"] = write_format(request)
+    body.update(_write_tools(request, target))
+    body.update(_write_meaning(request))
     if request.stop and "no_stop" not in options:
         body["stop"] = list(request.stop)
-    if request.n > 1:
-        body["n"] = request.n
-    if request.logprobs:
-        body["logprobs"] = True
-        if request.top_logprobs is not None:
-            body["top_logprobs"] = request.top_logprobs
-    if request.audio is not None:
-        body["modalities"] = ["text", "audio"]
-        body["audio"] = request.audio
-    if request.web_search is not None:
-        body["web_search_options"] = request.web_search
     if request.stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
     return body
+
+
+def _write_tools(request: ChatRequest, target: Target) -> Iterator[tuple[str, Any]]:
+    if not request.tools:
+        return
+    yield "tools", [write_tool(tool) for tool in request.tools]
+    if request.tool_choice:
+        yield "tool_choice", write_choice(request.tool_choice)
+    parallel = request.tuning.parallel_tool_calls
+    if parallel is not None and "parallel_tools" in target.model.can:
+        yield "parallel_tool_calls", parallel
+
+
+def _write_meaning(request: ChatRequest) -> Iterator[tuple[str, Any]]:
+    """What changes the meaning of the answer; routing lets these through only to models that can."""
+    if request.response_format:
+        yield "response_format", write_format(request)
+    if request.n > 1:
+        yield "n", request.n
+    if request.logprobs:
+        yield "logprobs", True
+        if request.top_logprobs is not None:
+            yield "top_logprobs", request.top_logprobs
+    if request.audio is not None:
+        yield "modalities", ["text", "audio"]
+        yield "audio", request.audio
+    if request.web_search is not None:
+        yield "web_search_options", request.web_search
 
 
 def _wants_completion_tokens(target: Target) -> bool:

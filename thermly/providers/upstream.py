@@ -55,6 +55,7 @@ class _Line:
 
     def __init__(self, connect_s: float) -> None:
         self.received: list[bytes] = []
+        self.running = 0
         self.poller = _poller()
         self.watched: set[int] = set()
         self.due_s: float | None = None
@@ -96,23 +97,21 @@ class _Line:
         easy.setopt(pycurl.HTTPHEADER, headers)
         easy.setopt(pycurl.POSTFIELDS, body)
         self.multi.add_handle(easy)
-        self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        self.running = self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)[1]
 
-    def turn(self, wait_s: float) -> int:
-        """Wait for the socket at most so long, let curl work, and return how many transfers still run."""
+    def turn(self, wait_s: float) -> None:
+        """Wait for the socket at most so long, and let curl work."""
         due = self.due_s
         if due is not None:
             wait_s = min(wait_s, due - time.monotonic())
         running = 1
-        running = 1
         for fd, event in self.poller.poll(max(0, wait_s * 1000)):
             mask = (pycurl.CSELECT_IN if event & ~_OUT else 0) | (pycurl.CSELECT_OUT if event & _OUT else 0)
-            running = self.multi.socket_action(fd, mask)[1]
+            self.running = self.multi.socket_action(fd, mask)[1]
         due = self.due_s
         if due is not None and due <= time.monotonic():
             self.due_s = None
-            running = self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)[1]
-        return running
+            self.running = self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)[1]
 
     def verdict(self) -> tuple[int, str]:
         """The curl error of a transfer that has ended; (0, "") for success."""
@@ -129,7 +128,6 @@ class Transfer:
 
     def __init__(self, client: "Client", origin: str, line: _Line) -> None:
         self._client, self._origin, self._line = client, origin, line
-        self._running = 1
         self._closed = False
 
     @property
@@ -160,7 +158,7 @@ class Transfer:
                 limit_s = times.idle_s
                 yield data
                 silent_since = told = time.monotonic()
-            if not self._running:
+            if not line.running and not received:
                 number, text = line.verdict()
                 if number:
                     raise UpstreamFailed(
@@ -173,7 +171,7 @@ class Transfer:
             if now - told >= times.keepalive_s:
                 told = now
                 yield b""
-            self._running = line.turn(min(times.keepalive_s - (now - told), limit_s - (now - silent_since)))
+            line.turn(min(times.keepalive_s - (now - told), limit_s - (now - silent_since)))
 
     def read(self, limit: int) -> bytes:
         """The whole body. Raises UpstreamFailed when it is longer than `limit` bytes."""
@@ -191,7 +189,7 @@ class Transfer:
         self._closed = True
         line = self._line
         line.multi.remove_handle(line.easy)
-        if self._running:
+        if line.running:
             line.close()
         else:
             self._client.give_back(self._origin, line)

@@ -1,13 +1,108 @@
+"""Features -> how hard the request is, from 0 to 1 and from level 1 to 5, and why in words.
+
+Knows: what each sign of difficulty weighs. Must not know: the request itself, models, prices.
+A weighted sum, squashed: a file with a trained model and the same `judge` may take this one's place.
+"""
+
+import math
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from thermly.routing.features import Features
 
+LEVEL_FROM = (0.085, 0.22, 0.44, 0.8)
+"""The scores at which levels 2, 3, 4 and 5 begin."""
 
-class Judgement(Struct, frozen=True):
+BIAS = -2.6
+SHORT_WORDS = 14
+LONG = 4.0
+"""On the scale of `_length`, some 3,000 characters: beyond, most is material to read."""
+
+
+class Judgement(Struct, frozen=True, gc=False):
     score: float
     level: int
     reasons: tuple[str, ...]
 
 
-def judge(f: Features) -> Judgement:
-    return Judgement(0.5, 3, ())
+class Signal(Struct, frozen=True):
+    """`reason` is told where weight x amount is at least `telling`, with the features filled in."""
+
+    weight: float
+    amount: Callable[[Features], float]
+    reason: str
+    telling: float = 0.15
+
+
+def judge(features: Features) -> Judgement:
+    """The higher, the more the request needs a strong model. The weightiest reason first."""
+    parts = [(signal.weight * signal.amount(features), signal) for signal in SIGNALS]
+    score = 1 / (1 + math.exp(-BIAS - sum(part for part, _ in parts)))
+    level = 1 + sum(score >= start for start in LEVEL_FROM)
+    telling = sorted((p for p in parts if abs(p[0]) >= p[1].telling), key=lambda p: -abs(p[0]))
+    return Judgement(score, level, tuple(signal.reason.format(f=features) for _, signal in telling))
+
+
+def _log(count: float) -> float:
+    return math.log1p(count)
+
+
+def _some(count: int, enough: int = 3) -> float:
+    """0 for none, most of 1 for the first, 1 for enough."""
+    return min(1.0, 0.7 + 0.3 * (count - 1) / (enough - 1)) if count else 0.0
+
+
+def _length(f: Features) -> float:
+    """Scripts that write a word in a sign or two say more in as many characters."""
+    length = _log(f.chars * (1 + 1.5 * f.non_latin) / 60)
+    return length if length < LONG else LONG + 0.2 * (length - LONG)
+
+
+def _is_short(f: Features) -> bool:
+    return f.words <= SHORT_WORDS and f.chars <= 120
+
+
+def _small_talk(f: Features) -> float:
+    """Greeting words in a short turn that asks for nothing else."""
+    asks = f.proof_words + f.code_words + f.maths_words + f.refactor_words + f.legal_words + f.analysis_words
+    return float(bool(f.greeting_words) and f.words <= 8 and f.chars <= 60 and not asks)
+
+
+def _small(count: int, f: Features) -> float:
+    return float(count > 0 and _is_short(f))
+
+
+def _heavy_topics(f: Features) -> float:
+    """A specialist's matter that shall be thought through: more than the sum of its words."""
+    matter = f.proof_words or f.refactor_words or f.legal_words > 1
+    return float(bool(matter) and f.analysis_words + f.plan_words + f.steps_words + f.proof_words > 1)
+
+
+SIGNALS = (
+    Signal(0.7, _length, "characters: {f.chars}", telling=1.0),
+    Signal(-3.0, _small_talk, "short greeting"),
+    Signal(-0.8, lambda f: _small(f.lookup_words, f), "asks for a short fact"),
+    Signal(-0.4, lambda f: _small(f.translation_words, f), "asks for a short translation"),
+    Signal(3.2, lambda f: _some(f.proof_words), "asks for a proof"),
+    Signal(3.0, lambda f: _some(f.refactor_words), "asks for work on a code base"),
+    Signal(1.6, lambda f: min(f.legal_words / 4, 1.0), "is about law"),
+    Signal(1.0, lambda f: _some(f.analysis_words), "asks for an analysis"),
+    Signal(0.6, lambda f: _some(f.plan_words), "asks for a plan or for detail"),
+    Signal(0.8, _heavy_topics, "a specialist's matter to think through"),
+    Signal(0.5, lambda f: _some(f.code_words), "is about code"),
+    Signal(0.2, lambda f: _some(f.maths_words), "is about mathematics"),
+    Signal(0.08, lambda f: min(_log(f.maths_signs), 3), "mathematical signs: {f.maths_signs}"),
+    Signal(0.5, lambda f: min(_log(f.steps_words), 2), "several steps"),
+    Signal(0.25, lambda f: min(_log(f.constraint_words), 2), "words of constraint: {f.constraint_words}"),
+    Signal(0.5, lambda f: f.non_latin, "not in Latin script"),
+    Signal(0.15, lambda f: min(f.questions, 4) - 1 if f.questions else 0, "questions: {f.questions}"),
+    Signal(0.3, lambda f: float(f.fences > 0), "brings code along"),
+    Signal(0.4, lambda f: min(_log(f.asked_words / 100), 3), "asks for {f.asked_words} words"),
+    Signal(0.3, lambda f: _log(f.tools), "tools offered: {f.tools}"),
+    Signal(0.3, lambda f: float(f.schema), "must fit a schema"),
+    Signal(0.3, lambda f: _log(f.images), "images: {f.images}"),
+    Signal(0.1, lambda f: min(_log(f.turns - 1), 3) if f.turns else 0, "turns so far: {f.turns}"),
+    Signal(0.1, lambda f: min(_log(f.earlier_chars / 1_000), 4), "characters before: {f.earlier_chars}"),
+    Signal(0.1, lambda f: min(_log(f.system_chars / 1_000), 4), "characters of instructions: {f.system_chars}"),
+)

@@ -62,10 +62,10 @@ _word = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _digit = re.compile(r"\d")
 _maths_sign = re.compile(r"[=+*/^<>≤≥≠≈√∑∏∫∂π∞×÷±∈∀∃→$]|\\[a-z]")
 _code_sign = re.compile(r"[{};]|\(\)|=>|==|::")
-_item = re.compile(r"^\s*(?:[-*•]|\(?\w{1,2}[.)、])\s", re.MULTILINE)
+_item = re.compile(r"^[ \t]{0,8}(?:[-*•]|\(?\w{1,2}[.)、])\s", re.MULTILINE)
 _far_script = re.compile(r"[^\x00-\u024f\u2000-\u22ff]")
 _asked = re.compile(
-    r"(\d[\d.,]*)[ -]?(words?|wörter|worte|wort|mots|palabras|parole|kelime|слов|字|词|語|단어"
+    r"(?<![\d.,])(\d[\d.,]{0,9})[ -]?(words?|wörter|worte|wort|mots|palabras|parole|kelime|слов|字|词|語|단어"
     r"|pages?|seiten|páginas|pagine|sayfa|страниц|页)"
 )
 _kind_of_word = _by_word(WORDS)

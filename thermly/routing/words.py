@@ -7,8 +7,8 @@ scripts without spaces or with endings that stems do not catch. All lower case.
 
 WORDS = {
     "greeting": """
-        hi hello hey yo hiya howdy thanks thank thx cheers bye goodbye welcome ok okay cool
-        hallo moin servus danke tschüss tschüs grüß bonjour salut coucou bonsoir merci
+        hi hello hey yo hiya howdy thanks thank thx cheers bye goodbye welcome ok okay cool goodnight
+        hallo moin servus guten abend danke tschüss tschüs grüß bonjour salut coucou bonsoir merci
         hola buenos buenas gracias adiós ciao grazie olá oi obrigado obrigada
         merhaba selam selamlar teşekkürler teşekkür sağol günaydın привет здравствуйте спасибо пока""",
     "lookup": """
@@ -25,6 +25,10 @@ WORDS = {
         solve compute calculate calculus algebra geometry modulo integer integers prime fraction percent
         gleichung berechne löse matrix équation intégrale résous calcule dérivée ecuación resuelve calcula
         denklem hesapla çöz integrali türevi olasılık уравнение вычисли интеграл вероятность""",
+    "proof": """
+        prove proves proved proving proven proof proofs derive derivation induction contradiction""",
+    "plan": """
+        plan plans planning""",
     "legal": """
         statute statutes plaintiff defendant jurisdiction tort gdpr dsgvo rgpd kvkk clause clauses liability
         court courts plea appeal law laws loi lois droit bgb ley leyes contrat contrats recht gesetz""",
@@ -42,14 +46,16 @@ WORDS = {
 
 STEMS = {
     "proof": """
-        prove proof theorem lemma derive derivation induction contradict rigorous
+        theorem lemma rigorous
         beweis bewies herleit herzuleit widerspruch preuve démontr demontr prouve théorème
         demuestr demostra teorema dimostr kanıtla ispat teorem türet докаж доказ теорем""",
     "refactor": """
-        refactor rearchitect migrat microservice concurren multithread distributed scalab deadlock codebase
-        multi-file optimiz optimis debug implement
-        refaktor umstrukturier überarbeit nebenläuf architektur restructur architectur refactoris
-        reestructur arquitectur migrac concurrenc yeniden mimari рефактор архитектур""",
+        refactor rearchitect microservice multithread deadlock codebase code-base multi-file monorepo
+        refaktor refakto umstrukturier restructur reestructur yapılandır рефактор
+        nebenläuf""",
+    "code": """
+        implement debug optimiz optimis migrat migrier migrac concurren distributed scalab
+        architektur arquitectur mimari архитектур dosya fichier archivo""",
     "legal": """
         legal contract litigat compliance constitution precedent jurisprud indemn fiduciar regulat
         rechtlich rechtsprechung vertrag haftung klausel urteil verfassung juridi contractuel
@@ -67,7 +73,9 @@ STEMS = {
 }
 
 UNSPACED = {
-    "greeting": "你好 您好 谢谢 嗨 早上好 晚上好 再见 こんにちは ありがとう おはよう 안녕 감사 مرحبا السلام शुक्रिया नमस्ते สวัสดี",
+    "greeting": """
+        你好 您好 谢谢 嗨 早上好 晚上好 再见 こんにちは ありがとう おはよう 안녕 감사
+        مرحبا السلام शुक्रिया नमस्ते สวัสดี""",
     "lookup": "是谁 什么时候 在哪 哪里 首都 什么是 是什么意思 誰 どこ いつ 首都 누구 언제 어디 수도",
     "translation": "翻译 翻訳 번역 ترجم अनुवाद",
     "proof": "证明 定理 推导 归纳法 反证 証明 帰納法 증명 정리 برهن सिद्ध",

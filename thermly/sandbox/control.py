@@ -73,6 +73,10 @@ class Control:
             self._counts["active"] -= 1
             self._counts["aborted"] += record.aborted
 
+    def counts(self) -> dict[str, int]:
+        with self._lock:
+            return dict(self._counts)
+
     def respond(self, request: Request) -> Any:
         """The body that answers a call below /_sandbox/."""
         what = request.path.removeprefix("/_sandbox/")
@@ -81,8 +85,7 @@ class Control:
         if what == "requests" and request.method in ("GET", "DELETE"):
             return self._requests(request)
         if what == "stats" and request.method == "GET":
-            with self._lock:
-                return dict(self._counts)
+            return self.counts()
         raise Refused(404, f"The sandbox has no {request.method} {request.path}")
 
     def _state(self, request: Request) -> JSON:

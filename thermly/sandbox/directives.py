@@ -12,7 +12,7 @@ from typing import Any
 
 _BLOCK = re.compile(r"\[\[sandbox:(.*?)\]\]", re.DOTALL)
 _SAY = re.compile(r"(?:^|\s)say=(.*)$", re.DOTALL)
-_MOST_TOKENS = 1_000_000
+_MOST = 1_000_000
 
 
 class BadOrder(ValueError):
@@ -46,7 +46,7 @@ class Orders:
     @property
     def words_given(self) -> bool:
         """Whether the orders say what to answer, so that no tool is called of the brain's own accord."""
-        return self.say is not None or self.tokens is not None or self.empty or self.refuse
+        return self.say is not None or self.tokens is not None
 
 
 _KINDS = {f.name: str(f.type).split(" ")[0] for f in fields(Orders)}
@@ -78,9 +78,9 @@ def _value(name: str, value: str | None) -> int | float | bool:
     try:
         if kind == "bool" and value is None:
             return True
-        if kind == "int" and value is not None and _LEAST.get(name, 0) <= int(value) <= _MOST_TOKENS:
+        if kind == "int" and value is not None and _LEAST.get(name, 0) <= int(value) <= _MOST:
             return int(value)
-        if kind == "float" and value is not None and float(value) >= 0:
+        if kind == "float" and value is not None and 0 <= float(value) <= _MOST:
             return float(value)
     except ValueError:
         pass

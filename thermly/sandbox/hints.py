@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-_WORD = r"[A-ZÀ-ÖØ-Þ][\w'’-]*"
+_WORD = r"(?<!\w)[A-ZÀ-ÖØ-Þ](?:[^\W_]|['’-])*(?!\w)"
 _NAME = rf"{_WORD}(?: {_WORD})*"
 _LIST = re.compile(rf"{_NAME}(?:, {_NAME})*(?:,? (?:and|or|und|&) {_NAME})*")
 _JOINED = re.compile(r",? (?:and|or|und|&) ")

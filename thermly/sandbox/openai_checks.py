@@ -14,7 +14,7 @@ from typing import Any
 from thermly.sandbox.values import JSON
 from thermly.sandbox.wire import Refused, objects_left_open
 
-_OWN = re.compile(r"^(ft:)?(gpt-|chatgpt-|o\d)")
+_OWN = re.compile(r"^(ft:)?(gpt-(?!oss)|chatgpt-|o\d)")
 _REASONING = re.compile(r"^(ft:)?(o\d|gpt-[5-9])(?!.*-chat)")
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _TOOL_NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")

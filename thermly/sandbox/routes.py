@@ -46,7 +46,7 @@ def answer(wire: Wire, handler: Handler, request: Request, model: str) -> Answer
         return Answer(request.standing)  # a provider that is failing reads no bodies
     try:
         return handler(request, model)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
         # The checks name what vendors name; whatever else does not read is still the caller's error.
         raise Refused(400, f"Invalid request: {type(error).__name__}: {error}") from error
 

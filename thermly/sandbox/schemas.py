@@ -11,11 +11,13 @@ from typing import Any
 from thermly.sandbox.hints import Hints
 
 _MOST_ITEMS = 1_000
+_MOST_CHARACTERS = 10_000
+_MOST_VALUES = 20_000
 _FREE = {"type", "description", "title"}
 
 
 class Endless(Exception):
-    """The schema asks for itself inside itself, and this way in never ends."""
+    """The schema asks for itself inside itself, or for more than anyone would read."""
 
 
 def instance(schema: Any, hints: Hints) -> Any:
@@ -28,8 +30,12 @@ def instance(schema: Any, hints: Hints) -> Any:
 class _Maker:
     def __init__(self, root: Any, hints: Hints) -> None:
         self.root, self.hints = root, hints
+        self._left = _MOST_VALUES
 
     def make(self, schema: Any, key: str, seen: frozenset[str]) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise Endless
         if not isinstance(schema, dict) or not schema:
             return self.hints.string(key, "")
         if "$ref" in schema:
@@ -102,7 +108,7 @@ class _Maker:
         if schema.get("prefixItems"):
             return [self.make(item, key, seen) for item in schema["prefixItems"]]
         items, least = schema.get("items", {}), int(schema.get("minItems") or 0)
-        most = int(schema.get("maxItems", _MOST_ITEMS))
+        most = min(int(schema.get("maxItems", _MOST_ITEMS)), _MOST_ITEMS)
         if least <= len(self.hints.names) <= most and _is_free_text(items) and self.hints.names:
             return list(self.hints.names)
         count = min(max(least, 1), most)
@@ -116,7 +122,7 @@ class _Maker:
     def _string(self, schema: dict[str, Any], key: str, seen: frozenset[str]) -> str:
         value = self.hints.string(key, str(schema.get("format", "")))
         value = value[: int(schema.get("maxLength", len(value)))]
-        return value.ljust(int(schema.get("minLength") or 0), ".")
+        return value.ljust(min(int(schema.get("minLength") or 0), _MOST_CHARACTERS), ".")
 
     def _number(self, schema: dict[str, Any], key: str, seen: frozenset[str]) -> float:
         return self._numeric(schema, whole=False)

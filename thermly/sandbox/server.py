@@ -37,7 +37,10 @@ class Sandbox:
                 # Out of file descriptors, or closed under us; the loop's condition knows which.
                 self._stopping.wait(_PAUSE_AFTER_FAILED_ACCEPT_S)
                 continue
-            threading.Thread(target=self._converse, args=(sock,), daemon=True).start()
+            try:
+                threading.Thread(target=self._converse, args=(sock,), daemon=True).start()
+            except RuntimeError:
+                sock.close()  # no thread to be had; the next client may have more luck
 
     def stop(self) -> None:
         self._stopping.set()
@@ -52,7 +55,11 @@ class Sandbox:
             connection.hang_up()
 
     def _converse(self, sock: socket.socket) -> None:
-        connection = Connection(sock)
+        try:
+            connection = Connection(sock)
+        except OSError:
+            sock.close()  # the client was gone before it could be greeted
+            return
         with self._lock:
             self._open.add(connection)
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 
-from thermly.sandbox.hints import Hints
+from thermly.sandbox.hints import Hints, capitalised
 from thermly.sandbox.schemas import instance
 from thermly.sandbox.values import Ask, Call, Tool
 
@@ -29,32 +29,35 @@ def planned_calls(ask: Ask) -> tuple[Call, ...]:
     """The calls a model would make now; none unless the user spoke last."""
     if ask.choice == "none" or not ask.tools or ask.turns[-1].role != "user":
         return ()
-    question = ask.question
-    offered = [tool for tool in ask.tools if not ask.allowed or tool.name in ask.allowed]
-    if ask.choice == "auto" and ask.orders.words_given:
+    orders = ask.orders
+    if orders.refuse or orders.empty or (ask.choice == "auto" and orders.words_given):
         return ()
-    meant = [tool for tool in offered if _is_meant(tool, offered, question)]
+    offered = [tool for tool in ask.tools if not ask.allowed or tool.name in ask.allowed]
+    meant = [tool for tool in offered if _is_meant(tool, offered, ask.question)]
     if ask.choice == "required" and not meant:
         meant = offered[:1]
+    if not meant:
+        return ()
+    own_names = {tool.name.lower() for tool in ask.tools}
+    names = [name for name in capitalised(ask.question) if name.lower() not in own_names]
     if not ask.parallel:
-        return tuple(_call(tool, Hints(question)) for tool in meant[:1])
+        return (_call(meant[0], ask.question, names),)
     if len(meant) == 1:
-        return _call_per_name(meant[0], question)
-    return tuple(_call(tool, Hints(question)) for tool in meant[:_MOST_CALLS])
+        return _call_per_name(meant[0], ask.question, names)
+    return tuple(_call(tool, ask.question, names) for tool in meant[:_MOST_CALLS])
 
 
-def _call(tool: Tool, hints: Hints) -> Call:
-    made = instance(tool.schema, hints) if tool.schema.get("properties") else {}
+def _call(tool: Tool, question: str, names: list[str]) -> Call:
+    made = instance(tool.schema, Hints(question, names)) if tool.schema.get("properties") else {}
     return Call(tool.name, json.dumps(made, ensure_ascii=False))
 
 
-def _call_per_name(tool: Tool, question: str) -> tuple[Call, ...]:
-    """ "Paris and London" is one call each where the tool takes one name at a time."""
-    names = Hints(question).names
-    calls = [_call(tool, Hints(question, [name])) for name in names[:_MOST_CALLS]]
+def _call_per_name(tool: Tool, question: str, names: list[str]) -> tuple[Call, ...]:
+    """One call for each of several names, where the tool takes one name at a time."""
+    calls = [_call(tool, question, [name]) for name in names[:_MOST_CALLS]]
     if len(calls) > 1 and len({call.arguments for call in calls}) == len(calls):
         return tuple(calls)
-    return (_call(tool, Hints(question)),)
+    return (_call(tool, question, names),)
 
 
 def _is_meant(tool: Tool, offered: list[Tool], question: str) -> bool:

@@ -48,7 +48,7 @@ class Request:
     def json(self) -> JSON:
         try:
             body = json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Refused(400, f"The request body is not valid JSON: {error}") from None
         if not isinstance(body, dict):
             raise Refused(400, "The request body must be a JSON object.")

@@ -84,7 +84,8 @@ def _reserve(tx: Tx, opening: Opening, amount_nanousd: int) -> bool:
     if opening.capped:
         under_cap = tx.run(
             """UPDATE api_key SET held_nanousd = held_nanousd + :amount
-               WHERE id = :key AND (cap_nanousd IS NULL OR spent_nanousd + held_nanousd + :amount <= cap_nanousd)""",
+               WHERE id = :key
+                 AND (cap_nanousd IS NULL OR spent_nanousd + held_nanousd + :amount <= cap_nanousd)""",
             {"amount": amount_nanousd, "key": opening.key_id},
         )
         if not under_cap:
@@ -169,7 +170,8 @@ def contradictions(tx: Tx) -> list[Contradiction]:
            FROM account
            UNION ALL
            SELECT id, 'spent by capped key', spent_nanousd,
-             COALESCE((SELECT SUM(cost_nanousd) FROM usage WHERE key_id = api_key.id AND capped = 1), 0) FROM api_key
+             COALESCE((SELECT SUM(cost_nanousd) FROM usage WHERE key_id = api_key.id AND capped = 1), 0)
+           FROM api_key
            UNION ALL
            SELECT id, 'held by capped key', held_nanousd,
              COALESCE((SELECT SUM(hold_nanousd) FROM usage

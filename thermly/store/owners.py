@@ -23,7 +23,7 @@ class Owner:
         self.name = f"{os.getpid()}-{ids.new()}"
         # Locked under another name first: nobody ever sees a living owner's file unlocked.
         draft = folder / f"{self.name}.new"
-        self._file = open(draft, "w")
+        self._file = draft.open("w")
         _lock(self._file.fileno())
         if fcntl is None:
             return
@@ -33,11 +33,9 @@ class Owner:
 def dead(folder: Path, name: str) -> bool:
     """Whether the process that had this name is gone."""
     for path in (folder / f"{name}.lock", folder / f"{name}.new"):
-        try:
-            file = open(path, "r+")
-        except FileNotFoundError:
+        if not path.exists():
             continue
-        with file:
+        with path.open("r+") as file:
             try:
                 _lock(file.fileno())
             except OSError:

@@ -1,0 +1,92 @@
+import pytest
+
+from thermly.exchange import ChatRequest, Message, Text, Tool
+from thermly.routing import judge, read
+
+GREETINGS = (
+    "Hello!",
+    "hi there",
+    "Thanks a lot!",
+    "Hallo, wie geht's?",
+    "Guten Morgen",
+    "Bonjour, ça va ?",
+    "¡Hola! ¿Cómo estás?",
+    "Merhaba, nasılsın?",
+    "Günaydın",
+    "你好！",
+    "谢谢你",
+)
+SHORT_FACTS = ("What is the capital of France?", "Wer hat Faust geschrieben?", "法国的首都是哪里？")
+EVERYDAY = (
+    "Write a haiku about coding.",
+    "Erkläre, wie Fotosynthese funktioniert.",
+    "How do I reverse a list in Python?",
+    "Write a short email to my boss asking for a day off on Friday.",
+)
+PROOFS = (
+    "Prove that the square root of 2 is irrational.",
+    "Beweise, dass es unendlich viele Primzahlen gibt.",
+    "Démontrez que la racine carrée de 2 est irrationnelle.",
+    "Demuestra que la raíz cuadrada de 2 es irracional.",
+    "2'nin karekökünün irrasyonel olduğunu kanıtla.",
+    "请证明根号2是无理数。",
+)
+REFACTORINGS = (
+    "Refactor this codebase: split the payment module into several files and migrate all tests.",
+    "Refaktoriere das Zahlungsmodul über mehrere Dateien und migriere alle Tests.",
+    "Refactorise le module de paiement sur plusieurs fichiers et migre tous les tests.",
+    "Refactoriza el módulo de pagos en varios archivos y migra todas las pruebas.",
+    "Ödeme modülünü birden çok dosyaya bölerek yeniden yapılandır ve tüm testleri taşı.",
+    "请重构支付模块，把代码拆分到多个文件，并迁移所有测试。",
+)
+LEGAL = (
+    "Analyze the liability clauses of this contract under GDPR and synthesize the case law of three states.",
+    "Analysiere die Haftungsklauseln dieses Vertrags nach der DSGVO und vergleiche die Rechtsprechung.",
+    "Analysez les clauses de responsabilité de ce contrat au regard du RGPD et synthétisez la jurisprudence.",
+    "Analiza las cláusulas de responsabilidad de este contrato según el RGPD y sintetiza la jurisprudencia.",
+    "Bu sözleşmenin sorumluluk maddelerini KVKK açısından analiz et ve yargı kararlarını sentezle.",
+    "请分析本合同的违约责任条款，并综合三个法域的判例。",
+)
+
+
+def judged(text, **fields):
+    return judge(read(ChatRequest("auto", (Message("user", (Text(text),)),), **fields)))
+
+
+@pytest.mark.parametrize("text", GREETINGS + SHORT_FACTS)
+def test_greetings_and_short_facts_are_level_1(text):
+    assert judged(text).level == 1
+
+
+@pytest.mark.parametrize("text", EVERYDAY)
+def test_everyday_requests_are_level_2(text):
+    assert judged(text).level == 2
+
+
+@pytest.mark.parametrize("text", PROOFS + REFACTORINGS + LEGAL)
+def test_proofs_refactorings_and_legal_syntheses_are_level_4_or_5(text):
+    assert judged(text).level >= 4
+
+
+@pytest.mark.parametrize("material", ["Just some plain words about nothing much. ", "x = f(y);\n"])
+def test_long_material_alone_does_not_ask_for_the_best_model(material):
+    assert judged("Summarize this:\n" + material * 1_000).level <= 4
+
+
+@pytest.mark.parametrize("text", ["Please proofread my letter.", "Newton's second law", "waterproof jackets"])
+def test_words_that_only_look_hard_weigh_little(text):
+    assert judged(text).level <= 2
+
+
+def test_reasons_are_words_and_the_weightiest_comes_first():
+    assert judged("Hello!").reasons == ("short greeting",)
+    assert judged(PROOFS[0]).reasons[0] == "asks for a proof"
+    assert "tools offered: 3" in judged("hm", tools=tuple(Tool(name) for name in "abc")).reasons
+    assert "asks for 2000 words" in judged("an essay in 2000 words").reasons
+
+
+def test_more_of_the_same_is_never_easier():
+    scores = [judged("Compare these two ideas. " * times).score for times in (1, 4, 16, 64, 256)]
+    assert scores == sorted(scores)
+    tools = [judged("Book a flight", tools=(Tool("x"),) * count).score for count in range(6)]
+    assert tools == sorted(tools)
