@@ -37,7 +37,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("thermly", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mib << 20
     app.extensions["thermly"] = gateway
-    limits.limiter.init_app(app)
     chat.register(app, rows, gateway, limits)
     health.register(app, gateway)
     failures.register(app, rows)

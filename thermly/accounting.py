@@ -38,7 +38,7 @@ def account(at: Here) -> int:
     done = 0
     while True:
         with at.database.begin() as tx:
-            batch = usage.account_batch(tx, _now_ms())
+            batch = usage.account_batch(tx)
         done += batch
         if not batch:
             break

@@ -46,7 +46,7 @@ from thermly.exchange import (
 from thermly.providers import ANSWER
 from thermly.providers.upstream import Client
 from thermly.settings import Settings
-from thermly.store import cache, limits, money, usage
+from thermly.store import cache, limits, money
 from thermly.store.db import Database
 from thermly.store.money import Closing, Opening
 
@@ -61,6 +61,7 @@ COOL_BASE_MS, COOL_MOST_MS = 5_000, 120_000
 RETRY_PAUSE_S = (0.1, 0.4)
 
 _read_reply = msgspec.msgpack.Decoder(Reply).decode
+_encode = msgspec.json.encode
 
 
 class Gateway:
@@ -155,6 +156,7 @@ class Answer:
         self.actual_model = ""
         self.cached = False
         self._print = self._fingerprint()
+        self._size = pricing.measure(request)
         self._meter = _Meter()
         self._opening = Opening(
             id=self.id,
@@ -164,9 +166,6 @@ class Answer:
             capped=int(caller.capped),
             surface=surface,
             requested_model=request.model,
-            stream=int(request.stream),
-            complexity_level=self.plan.judgement.level,
-            reasons=msgspec.json.encode(self.plan.judgement.reasons).decode(),
             started_at_ms=self.started_ms,
         )
         self._held_nanousd: int | None = None
@@ -243,18 +242,10 @@ class Answer:
     def _hit(self, reply: Reply, model: str) -> Reply:
         self.cached, self.actual_model = True, model
         used = reply.usage or Usage()
-        values = {
-            **msgspec.structs.asdict(self._opening),
-            "model": model,
-            "baseline": self._baseline(used),
-            "input": used.input_tokens,
-            "cached": used.cached_input_tokens,
-            "output": used.output_tokens,
-            "reasoning": used.reasoning_tokens,
-            "duration": self._elapsed_ms(),
-        }
+        took_ms = self._elapsed_ms()
+        closing = self._closing("settled", "ok", used, baseline=self._baseline(used), first_ms=took_ms, cache="hit")
         with self._gateway.database.begin() as tx:
-            usage.record_hit(tx, values)
+            money.record(tx, self._opening, closing)
         self._gateway.nudge()
         return reply
 
@@ -311,7 +302,7 @@ class Answer:
         Raises InsufficientFunds for the first target; a dearer one that cannot be paid is passed over (None).
         """
         request, price = self._request, target.price
-        input_bound = pricing.bound_input_tokens(request)
+        input_bound = min(self._size.bound(target.provider.kind), target.model.context_window)
         bound = self._output_bound(target)
         amount = pricing.ceiling(input_bound, bound, request.n, price)
         database = self._gateway.database
@@ -345,7 +336,7 @@ class Answer:
             request.output_bound or model.max_output_tokens,
             model.max_output_tokens,
         )
-        room = model.context_window - pricing.estimate_input_tokens(request)
+        room = model.context_window - self._size.estimate
         return max(SHORT_ANSWER_TOKENS, min(bound, room)) if request.max_output_tokens is None else bound
 
     def _settle(self, outcome: str) -> None:
@@ -357,32 +348,50 @@ class Answer:
             return
         used = self._charged(outcome)
         if used is None or target is None:
-            closing = Closing(
-                state="released",
-                outcome=outcome,
-                model=self.actual_model,
-                provider=target.provider.name if target else "",
-                duration_ms=self._elapsed_ms(),
-            )
+            closing = self._closing("released", outcome, Usage())
         else:
             cost = pricing.cost(used, target.price)
             if used.estimated:
                 cost = min(cost, self._held_nanousd)
-            closing = Closing(
-                state="settled",
-                outcome=outcome,
-                cost_nanousd=cost,
-                baseline_nanousd=self._baseline(used),
-                model=self.actual_model,
-                provider=target.provider.name,
-                usage=used,
-                first_ms=self._meter.first_ms(self._clock),
-                duration_ms=self._elapsed_ms(),
-                cache="fresh" if self._print else "",
+            closing = self._closing(
+                "settled",
+                outcome,
+                used,
+                cost,
+                self._baseline(used),
+                self._meter.first_ms(self._clock),
+                "fresh" if self._print else "",
             )
         if outcome == "ok":
             self._keep()
         gateway.close(self.id, closing)
+
+    def _closing(
+        self,
+        state: str,
+        outcome: str,
+        used: Usage,
+        cost: int = 0,
+        baseline: int = 0,
+        first_ms: int | None = None,
+        cache: str = "",
+    ) -> Closing:
+        judgement, target = self.plan.judgement, self.target
+        return Closing(
+            state=state,
+            outcome=outcome,
+            cost_nanousd=cost,
+            baseline_nanousd=baseline,
+            model=self.actual_model,
+            provider=target.provider.name if target else "",
+            complexity_level=judgement.level,
+            reasons=_encode(judgement.reasons).decode(),
+            stream=int(self._request.stream),
+            usage=used,
+            first_ms=first_ms,
+            duration_ms=self._elapsed_ms(),
+            cache=cache,
+        )
 
     def _charged(self, outcome: str) -> Usage | None:
         """What is to be paid for; None: nothing, since nothing came."""
@@ -393,7 +402,7 @@ class Answer:
             return None
         if not self._request.stream and outcome != "ok":
             return None  # a whole reply that broke off was never given to anybody
-        early = meter.early or Usage(input_tokens=pricing.estimate_input_tokens(self._request))
+        early = meter.early or Usage(input_tokens=self._size.estimate)
         output = -(-meter.produced_bytes // BYTES_PER_TOKEN)
         return msgspec.structs.replace(early, output_tokens=output, estimated=True)
 
@@ -407,7 +416,8 @@ class Answer:
         scope = self._gateway.settings.cache_scope
         if scope == "off" or not self.plan.smart:
             return None
-        return fingerprint.of(self._request, self._caller.account_id if scope == "account" else "everyone")
+        who = self._caller.account_id if scope == "account" else fingerprint.EVERYONE
+        return fingerprint.of(self._request, who)
 
     def _keep(self) -> None:
         """Store the answer for the next identical request. An answer cut short by a thin balance is not kept."""

@@ -104,7 +104,6 @@ class _Line:
         due = self.due_s
         if due is not None:
             wait_s = min(wait_s, due - time.monotonic())
-        running = 1
         for fd, event in self.poller.poll(max(0, wait_s * 1000)):
             mask = (pycurl.CSELECT_IN if event & ~_OUT else 0) | (pycurl.CSELECT_OUT if event & _OUT else 0)
             self.running = self.multi.socket_action(fd, mask)[1]

@@ -1,7 +1,7 @@
 """Holds: reserve the worst case, charge what it came to, free the rest. Each hold closes once.
 
 Invariants, which `thermly doctor` checks: an account's balance is its credits less the cost of its settled
-usage; its held sum is the holds of its usage rows in state `held`; no such row belongs to a dead process.
+usage; its held sum is that of its rows in `hold`; no such row belongs to a dead process.
 """
 
 from msgspec import Struct
@@ -22,14 +22,11 @@ class Opening(Struct, frozen=True):
     capped: int
     surface: str
     requested_model: str
-    stream: int
-    complexity_level: int
-    reasons: str
     started_at_ms: int
 
 
 class Closing(Struct, frozen=True):
-    """What is known when it ends. `first_ms` and `duration_ms` count from its start."""
+    """What is known when it ends. `first_ms` and `duration_ms` count from its start; `reasons` is JSON."""
 
     state: str
     outcome: str
@@ -37,6 +34,9 @@ class Closing(Struct, frozen=True):
     baseline_nanousd: int = 0
     model: str = ""
     provider: str = ""
+    complexity_level: int = 0
+    reasons: str = "[]"
+    stream: int = 0
     usage: Usage = Usage()
     first_ms: int | None = None
     duration_ms: int = 0
@@ -44,17 +44,17 @@ class Closing(Struct, frozen=True):
 
 
 def hold(tx: Tx, opening: Opening, amount_nanousd: int) -> bool:
-    """Reserve the amount and open the usage row, or change nothing and say False: not enough funds.
+    """Reserve the amount, or change nothing and say False: not enough funds.
 
     Raises InsufficientFunds (inside the transaction, which rolls back) when the key's own cap is reached.
     """
     if not _reserve(tx, opening, amount_nanousd):
         return False
     tx.run(
-        """INSERT INTO usage (id, account_id, key_id, state, owner, hold_nanousd, capped, surface,
-             requested_model, stream, complexity_level, reasons, started_at_ms)
-           VALUES (:id, :account_id, :key_id, 'held', :owner, :amount, :capped, :surface,
-             :requested_model, :stream, :complexity_level, :reasons, :started_at_ms)""",
+        """INSERT INTO hold (id, account_id, key_id, amount_nanousd, capped, owner, surface, requested_model,
+             started_at_ms)
+           VALUES (:id, :account_id, :key_id, :amount, :capped, :owner, :surface, :requested_model,
+             :started_at_ms)""",
         {**asdict(opening), "amount": amount_nanousd},
     )
     return True
@@ -65,7 +65,7 @@ def extend(tx: Tx, opening: Opening, more_nanousd: int) -> bool:
     if not _reserve(tx, opening, more_nanousd):
         return False
     changed = tx.run(
-        "UPDATE usage SET hold_nanousd = hold_nanousd + :more WHERE id = :id AND state = 'held'",
+        "UPDATE hold SET amount_nanousd = amount_nanousd + :more WHERE id = :id",
         {"more": more_nanousd, "id": opening.id},
     )
     if changed != 1:
@@ -106,24 +106,16 @@ def available(tx: Tx, account_id: str, key_id: str) -> int:
 
 
 def close(tx: Tx, usage_id: str, closing: Closing) -> bool:
-    """Settle or release: charge the cost, free the hold. False when it was closed before: nothing changes."""
-    used = closing.usage
+    """Settle or release: charge the cost, free the hold, write the usage row. False when it was closed
+    before: then nothing changes."""
     row = tx.one(
-        """UPDATE usage SET state = :state, outcome = :outcome, cost_nanousd = :cost, baseline_nanousd = :baseline,
-             model = :model, provider = :provider, input_tokens = :input, cached_input_tokens = :cached,
-             cache_write_tokens = :written, output_tokens = :output, reasoning_tokens = :reasoning,
-             estimated = :estimated, first_ms = :first, duration_ms = :duration, cache = :cache
-           WHERE id = :id AND state = 'held' RETURNING hold_nanousd, account_id, key_id, capped""",
-        {"state": closing.state, "outcome": closing.outcome, "cost": closing.cost_nanousd,
-         "baseline": closing.baseline_nanousd, "model": closing.model, "provider": closing.provider,
-         "input": used.input_tokens, "cached": used.cached_input_tokens,
-         "written": used.cache_write_tokens + used.cache_write_1h_tokens, "output": used.output_tokens,
-         "reasoning": used.reasoning_tokens, "estimated": int(used.estimated), "first": closing.first_ms,
-         "duration": closing.duration_ms, "cache": closing.cache, "id": usage_id},
-    )  # fmt: skip
+        """DELETE FROM hold WHERE id = :id
+           RETURNING account_id, key_id, amount_nanousd, capped, surface, requested_model, started_at_ms""",
+        {"id": usage_id},
+    )
     if row is None:
         return False
-    amount, account_id, key_id, capped = row
+    account_id, key_id, amount, capped, surface, requested_model, started_at_ms = row
     values = {"cost": closing.cost_nanousd, "amount": amount, "account": account_id, "key": key_id}
     tx.run(
         """UPDATE account SET balance_nanousd = balance_nanousd - :cost, held_nanousd = held_nanousd - :amount
@@ -136,16 +128,41 @@ def close(tx: Tx, usage_id: str, closing: Closing) -> bool:
                WHERE id = :key""",
             values,
         )
+    opening = Opening(usage_id, account_id, key_id, "", capped, surface, requested_model, started_at_ms)
+    record(tx, opening, closing)
     return True
 
 
+def record(tx: Tx, opening: Opening, closing: Closing) -> None:
+    """The usage row of a request that has ended; by itself for those that held nothing (cache hits)."""
+    used = closing.usage
+    tx.run(
+        """INSERT INTO usage (id, account_id, key_id, state, outcome, capped, cost_nanousd, baseline_nanousd,
+             surface, requested_model, model, provider, complexity_level, reasons, stream, cache,
+             input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated,
+             started_at_ms, first_ms, duration_ms)
+           VALUES (:id, :account_id, :key_id, :state, :outcome, :capped, :cost, :baseline,
+             :surface, :requested_model, :model, :provider, :level, :reasons, :stream, :cache,
+             :input, :cached, :written, :output, :reasoning, :estimated, :started, :first, :duration)""",
+        {"id": opening.id, "account_id": opening.account_id, "key_id": opening.key_id,
+         "state": closing.state, "outcome": closing.outcome, "capped": opening.capped,
+         "cost": closing.cost_nanousd, "baseline": closing.baseline_nanousd, "surface": opening.surface,
+         "requested_model": opening.requested_model, "model": closing.model, "provider": closing.provider,
+         "level": closing.complexity_level, "reasons": closing.reasons, "stream": closing.stream,
+         "cache": closing.cache, "input": used.input_tokens, "cached": used.cached_input_tokens,
+         "written": used.cache_write_tokens + used.cache_write_1h_tokens, "output": used.output_tokens,
+         "reasoning": used.reasoning_tokens, "estimated": int(used.estimated),
+         "started": opening.started_at_ms, "first": closing.first_ms, "duration": closing.duration_ms},
+    )  # fmt: skip
+
+
 def owners_of_holds(tx: Tx) -> list[str]:
-    return [owner for (owner,) in tx.all("SELECT DISTINCT owner FROM usage WHERE state = 'held'")]
+    return [owner for (owner,) in tx.all("SELECT DISTINCT owner FROM hold")]
 
 
 def release_all(tx: Tx, owner: str) -> int:
     """Release every hold of a process that is gone: its callers never got their answers, so none is charged."""
-    rows = tx.all("SELECT id FROM usage WHERE owner = :owner AND state = 'held'", {"owner": owner})
+    rows = tx.all("SELECT id FROM hold WHERE owner = :owner", {"owner": owner})
     for (usage_id,) in rows:
         close(tx, usage_id, Closing(state="released", outcome="process_died"))
     return len(rows)
@@ -166,7 +183,7 @@ def contradictions(tx: Tx) -> list[Contradiction]:
              - COALESCE((SELECT SUM(cost_nanousd) FROM usage WHERE account_id = account.id), 0) FROM account
            UNION ALL
            SELECT name, 'held', held_nanousd,
-             COALESCE((SELECT SUM(hold_nanousd) FROM usage WHERE account_id = account.id AND state = 'held'), 0)
+             COALESCE((SELECT SUM(amount_nanousd) FROM hold WHERE account_id = account.id), 0)
            FROM account
            UNION ALL
            SELECT id, 'spent by capped key', spent_nanousd,
@@ -174,7 +191,7 @@ def contradictions(tx: Tx) -> list[Contradiction]:
            FROM api_key
            UNION ALL
            SELECT id, 'held by capped key', held_nanousd,
-             COALESCE((SELECT SUM(hold_nanousd) FROM usage
-                       WHERE key_id = api_key.id AND capped = 1 AND state = 'held'), 0) FROM api_key"""
+             COALESCE((SELECT SUM(amount_nanousd) FROM hold WHERE key_id = api_key.id AND capped = 1), 0)
+           FROM api_key"""
     )
     return [Contradiction(*row) for row in rows if row[2] != row[3]]

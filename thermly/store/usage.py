@@ -5,15 +5,21 @@ from typing import Any
 from thermly.store.db import Tx
 
 
-def account_batch(tx: Tx, now_ms: int, limit: int = 2000) -> int:
-    """Add finished rows to the daily totals and mark them, in one transaction; returns how many."""
-    rows = tx.all(
-        """SELECT id FROM usage WHERE accounted_at_ms IS NULL AND state <> 'held' ORDER BY id LIMIT :limit""",
+def account_batch(tx: Tx, limit: int = 2000) -> int:
+    """Add the next usage rows to the daily totals and move the mark, in one transaction; returns how many.
+
+    `usage.seq` is given out in the order of commits, so nothing can appear behind the mark later.
+    """
+    row = tx.one(
+        """SELECT MIN(seq), MAX(seq), COUNT(*) FROM (
+             SELECT seq FROM usage WHERE seq > (SELECT seq FROM accounted WHERE name = 'usage_day')
+             ORDER BY seq LIMIT :limit)""",
         {"limit": limit},
     )
-    if not rows:
+    assert row is not None
+    if not row[2]:
         return 0
-    span: dict[str, Any] = {"first": rows[0][0], "last": rows[-1][0], "now": now_ms}
+    span: dict[str, Any] = {"first": row[0], "last": row[1]}
     tx.run(
         """INSERT INTO usage_day (day, account_id, key_id, model, requests, cache_hits, failures, input_tokens,
              cached_input_tokens, output_tokens, reasoning_tokens, cost_nanousd, baseline_nanousd)
@@ -22,7 +28,7 @@ def account_batch(tx: Tx, now_ms: int, limit: int = 2000) -> int:
              SUM(CASE WHEN outcome IN ('ok', 'client_gone') THEN 0 ELSE 1 END), SUM(input_tokens),
              SUM(cached_input_tokens), SUM(output_tokens), SUM(reasoning_tokens), SUM(cost_nanousd),
              SUM(baseline_nanousd)
-           FROM usage WHERE accounted_at_ms IS NULL AND state <> 'held' AND id BETWEEN :first AND :last
+           FROM usage WHERE seq BETWEEN :first AND :last
            GROUP BY 1, 2, 3, 4
            ON CONFLICT (day, account_id, key_id, model) DO UPDATE SET
              requests = usage_day.requests + excluded.requests,
@@ -36,38 +42,18 @@ def account_batch(tx: Tx, now_ms: int, limit: int = 2000) -> int:
              baseline_nanousd = usage_day.baseline_nanousd + excluded.baseline_nanousd""",
         span,
     )
-    tx.run(
-        """UPDATE api_key SET last_used_at_ms = (
-             SELECT MAX(started_at_ms) FROM usage
-             WHERE key_id = api_key.id AND accounted_at_ms IS NULL AND id BETWEEN :first AND :last)
-           WHERE id IN (SELECT DISTINCT key_id FROM usage
-             WHERE accounted_at_ms IS NULL AND state <> 'held' AND id BETWEEN :first AND :last)""",
+    for key_id, last_used_at_ms in tx.all(
+        """SELECT key_id, MAX(started_at_ms) FROM usage WHERE seq BETWEEN :first AND :last GROUP BY key_id""",
         span,
-    )
-    tx.run(
-        """UPDATE usage SET accounted_at_ms = :now
-           WHERE accounted_at_ms IS NULL AND state <> 'held' AND id BETWEEN :first AND :last""",
-        span,
-    )
-    return len(rows)
+    ):
+        tx.run("UPDATE api_key SET last_used_at_ms = :at WHERE id = :key", {"at": last_used_at_ms, "key": key_id})
+    tx.run("UPDATE accounted SET seq = :last WHERE name = 'usage_day'", span)
+    return int(row[2])
 
 
 def unaccounted(tx: Tx) -> int:
-    row = tx.one("SELECT COUNT(*) FROM usage WHERE accounted_at_ms IS NULL AND state <> 'held'")
+    row = tx.one("SELECT COUNT(*) FROM usage WHERE seq > (SELECT seq FROM accounted WHERE name = 'usage_day')")
     return int(row[0]) if row else 0
-
-
-def record_hit(tx: Tx, values: dict[str, Any]) -> None:
-    """A request answered from the cache: free, nothing was held."""
-    tx.run(
-        """INSERT INTO usage (id, account_id, key_id, state, owner, hold_nanousd, baseline_nanousd, surface,
-             requested_model, model, complexity_level, reasons, stream, cache, outcome, input_tokens,
-             cached_input_tokens, output_tokens, reasoning_tokens, started_at_ms, first_ms, duration_ms)
-           VALUES (:id, :account_id, :key_id, 'settled', :owner, 0, :baseline, :surface, :requested_model, :model,
-             :complexity_level, :reasons, :stream, 'hit', 'ok', :input, :cached, :output, :reasoning,
-             :started_at_ms, :duration, :duration)""",
-        values,
-    )
 
 
 def totals(tx: Tx, days: int) -> list[dict[str, Any]]:

@@ -6,11 +6,13 @@ of "the current window" and of the epoch second when it resets.
 """
 
 import logging
+import math
 import time
 from typing import Any
 
 import limits as lib
 import redis
+from flask import Flask
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from limits.storage import MemoryStorage, Storage
@@ -39,6 +41,13 @@ class DatabaseStorage(Storage):
     def base_exceptions(self) -> type[Exception]:
         return OSError
 
+    def take(self, key: str, expiry_s: int) -> tuple[int, float]:
+        """Count one and tell at once: (count, epoch second of the reset). The library's own three calls
+        (incr, get, get_expiry) would be three statements."""
+        with self._database.read() as tx:
+            count, resets_at_ms = store.count(tx, key, expiry_s, 1, _now_ms())
+        return count, resets_at_ms / 1000
+
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
         with self._database.read() as tx:
             return store.count(tx, key, int(expiry), amount, _now_ms())[0]
@@ -63,6 +72,19 @@ class DatabaseStorage(Storage):
             store.clear(tx, key)
 
 
+class Window(FixedWindowRateLimiter):
+    """The fixed window, in one step where the storage can."""
+
+    def take(self, item: lib.RateLimitItem, *identifiers: str) -> tuple[bool, int, int]:
+        """(admitted, requests left, epoch second of the reset)"""
+        if isinstance(self.storage, DatabaseStorage):
+            count, reset_s = self.storage.take(item.key_for(*identifiers), item.get_expiry())
+            return count <= item.amount, max(0, item.amount - count), math.ceil(reset_s)
+        admitted = self.hit(item, *identifiers)
+        window = self.get_window_stats(item, *identifiers)
+        return admitted, window.remaining, math.ceil(window.reset_time)
+
+
 class Limits:
     """One limits storage behind flask-limiter for everything."""
 
@@ -80,7 +102,10 @@ class Limits:
             strategy="fixed-window",
             headers_enabled=False,
         )
-        self._memory = FixedWindowRateLimiter(MemoryStorage())
+        # Its per-request hooks (60 µs) serve its decorator only, so they go to an application of their own.
+        self.limiter.init_app(Flask("limits"))
+        self._shared = Window(self.limiter.storage)
+        self._memory = Window(MemoryStorage())
         self._without_redis_until = 0.0
         self._items: dict[int, lib.RateLimitItem] = {}
 
@@ -92,7 +117,7 @@ class Limits:
         item = self._items.get(rpm)
         if item is None:
             item = self._items[rpm] = lib.RateLimitItemPerMinute(rpm)
-        admitted, remaining, reset_s = self._hit(item, kind, caller.key_id)
+        admitted, remaining, reset_s = self._take(item, kind, caller.key_id)
         headers = [
             ("X-RateLimit-Limit-Requests", str(rpm)),
             ("X-RateLimit-Remaining-Requests", str(remaining)),
@@ -108,22 +133,16 @@ class Limits:
             raise error
         return headers
 
-    def _hit(self, item: lib.RateLimitItem, kind: str, key_id: str) -> tuple[bool, int, int]:
-        """(admitted, requests left, epoch second of the reset)"""
-        if self._in_redis and time.monotonic() > self._without_redis_until:
+    def _take(self, item: lib.RateLimitItem, kind: str, key_id: str) -> tuple[bool, int, int]:
+        if not self._in_redis:
+            return self._shared.take(item, kind, key_id)
+        if time.monotonic() > self._without_redis_until:
             try:
-                return _count(self.limiter.limiter, item, kind, key_id)
+                return self._shared.take(item, kind, key_id)
             except (redis.RedisError, lib.errors.StorageError):
                 log.warning("Redis is gone: limits are counted in this process for %s s", WITHOUT_REDIS_S)
                 self._without_redis_until = time.monotonic() + WITHOUT_REDIS_S
-        strategy = self._memory if self._in_redis else self.limiter.limiter
-        return _count(strategy, item, kind, key_id)
-
-
-def _count(strategy: Any, item: lib.RateLimitItem, kind: str, key_id: str) -> tuple[bool, int, int]:
-    admitted = strategy.hit(item, kind, key_id)
-    reset_s, remaining = strategy.get_window_stats(item, kind, key_id)
-    return admitted, remaining, int(reset_s)
+        return self._memory.take(item, kind, key_id)
 
 
 def _now_ms() -> int:

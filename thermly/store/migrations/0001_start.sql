@@ -1,5 +1,8 @@
 -- Money is whole nano-dollars (…_nanousd), times are milliseconds since 1970 in UTC (…_ms); the views at the
--- end show both as people write them. Everything here is also plain PostgreSQL but for the views' functions.
+-- end show both as people write them. Two things are SQLite's own and would be written otherwise elsewhere:
+-- WITHOUT ROWID (one tree in place of two, on tables that every request writes) and usage.seq, which SQLite
+-- gives out in the order of commits. For the same reason those tables have no foreign keys: accounts and keys
+-- are never deleted.
 
 CREATE TABLE account (
   id TEXT PRIMARY KEY,
@@ -51,20 +54,35 @@ CREATE TABLE credit (
 );
 CREATE INDEX credit_account ON credit (account_id, created_at_ms);
 
--- One row per admitted request; the row is its hold until it is closed.
-CREATE TABLE usage (
+-- Funds of requests under way. A row goes when its request is settled or released, and with it the hold.
+CREATE TABLE hold (
   id TEXT PRIMARY KEY,
-  account_id TEXT NOT NULL REFERENCES account (id),
-  key_id TEXT NOT NULL REFERENCES api_key (id),
-  -- held: under way; settled: charged; released: nothing was charged.
-  state TEXT NOT NULL CHECK (state IN ('held', 'settled', 'released')),
+  account_id TEXT NOT NULL,
+  key_id TEXT NOT NULL,
+  amount_nanousd BIGINT NOT NULL CHECK (amount_nanousd >= 0),
+  -- 1: the key has a cap, and the amount is held there too.
+  capped BIGINT NOT NULL,
   -- The process that serves the request; when it dies its holds are released.
   owner TEXT NOT NULL,
-  hold_nanousd BIGINT NOT NULL CHECK (hold_nanousd >= 0),
+  surface TEXT NOT NULL,
+  requested_model TEXT NOT NULL,
+  started_at_ms BIGINT NOT NULL
+) WITHOUT ROWID;
+
+-- One row per request that has ended, in the order of their ends; id is what the reply's id ends in.
+CREATE TABLE usage (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  account_id TEXT NOT NULL,
+  key_id TEXT NOT NULL,
+  -- settled: charged; released: nothing was charged.
+  state TEXT NOT NULL CHECK (state IN ('settled', 'released')),
+  -- ok, or the kind of what went wrong; client_gone: the client left early and paid for what was produced.
+  outcome TEXT NOT NULL,
+  capped BIGINT NOT NULL DEFAULT 0,
   cost_nanousd BIGINT NOT NULL DEFAULT 0 CHECK (cost_nanousd >= 0),
   -- What the first model of the best tier would have cost for the same tokens.
   baseline_nanousd BIGINT NOT NULL DEFAULT 0,
-  capped BIGINT NOT NULL DEFAULT 0,
   surface TEXT NOT NULL,
   requested_model TEXT NOT NULL,
   model TEXT NOT NULL DEFAULT '',
@@ -73,10 +91,8 @@ CREATE TABLE usage (
   -- Why this model: a JSON list of sentences.
   reasons TEXT NOT NULL DEFAULT '[]',
   stream BIGINT NOT NULL DEFAULT 0,
-  -- hit: answered from the cache, free of charge.
+  -- hit: answered from the cache, free of charge; fresh: fetched, and kept for the next time.
   cache TEXT NOT NULL DEFAULT '',
-  -- ok, or the kind of what went wrong; client_gone: the client left early and paid for what was produced.
-  outcome TEXT NOT NULL DEFAULT '',
   input_tokens BIGINT NOT NULL DEFAULT 0,
   cached_input_tokens BIGINT NOT NULL DEFAULT 0,
   cache_write_tokens BIGINT NOT NULL DEFAULT 0,
@@ -86,13 +102,15 @@ CREATE TABLE usage (
   estimated BIGINT NOT NULL DEFAULT 0,
   started_at_ms BIGINT NOT NULL,
   first_ms BIGINT,
-  duration_ms BIGINT,
-  -- NULL until the row is in the daily totals.
-  accounted_at_ms BIGINT
+  duration_ms BIGINT
 );
-CREATE INDEX usage_held ON usage (owner) WHERE state = 'held';
-CREATE INDEX usage_unaccounted ON usage (id) WHERE accounted_at_ms IS NULL;
-CREATE INDEX usage_account ON usage (account_id, id);
+
+-- How far the daily totals have come: the last usage.seq that is in them.
+CREATE TABLE accounted (
+  name TEXT PRIMARY KEY,
+  seq BIGINT NOT NULL
+) WITHOUT ROWID;
+INSERT INTO accounted (name, seq) VALUES ('usage_day', 0);
 
 -- Derived from usage in batches by the workers.
 CREATE TABLE usage_day (
@@ -130,8 +148,7 @@ CREATE TABLE rate_window (
   key TEXT PRIMARY KEY,
   count BIGINT NOT NULL,
   resets_at_ms BIGINT NOT NULL
-);
-CREATE INDEX rate_window_reset ON rate_window (resets_at_ms);
+) WITHOUT ROWID;
 
 -- Targets that failed lately: they are asked last until then.
 CREATE TABLE cooldown (
