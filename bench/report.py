@@ -26,7 +26,6 @@ FIGURES = (
     ("RSS of all processes idle, MiB", "idle_rss_mib", 0),
     ("… after the plain load", "loaded_rss_mib", 0),
     ("… after the streams", "last_rss_mib", 0),
-    ("CPU-ms per second of idling", "idle_cpu_ms_per_s", 1),
 )
 STREAM_FIGURES = ("cpu_ms_per_1000_chunks", "first_chunk_p99_ms", "transit_p50_ms", "transit_p99_ms", "gap_p99_ms")
 TARGETS = (

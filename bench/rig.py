@@ -304,25 +304,32 @@ class Thermly(Gateway):
         self.filled_headers = [f"Authorization: Bearer {key}"]
         self.command = [str(Path(sys.executable).parent / "thermly"), "up", "--no-demo"]
 
-    def count(self, where: str) -> int:
+    def ledger(self) -> tuple[int, int, int]:
+        """Rows settled; ended requests that are not in the daily totals yet; nano-dollars held."""
         with closing(sqlite3.connect(f"file:{self.work}/instance/thermly.db?mode=ro", uri=True)) as db:
-            return int(db.execute("SELECT COUNT(*) FROM usage WHERE " + where).fetchone()[0])  # noqa: S608
+            row = db.execute(
+                """SELECT COUNT(*) FILTER (WHERE state = 'settled'),
+                     COUNT(*) - (SELECT COALESCE(SUM(requests), 0) FROM usage_day),
+                     (SELECT SUM(held_nanousd) FROM account) FROM usage"""
+            ).fetchone()
+        return int(row[0]), int(row[1]), int(row[2])
 
     def catch_up(self) -> None:
-        """Until no request is under way and the workers have brought every row into the daily totals."""
+        """Until nothing is under way and the workers have brought every request into the daily totals."""
         until = time.monotonic() + 30
-        while time.monotonic() < until and self.count("state = 'held' OR accounted_at_ms IS NULL"):
+        time.sleep(0.1)
+        while any(self.ledger()[1:]) and time.monotonic() < until:
             time.sleep(0.2)
 
     def books(self, answered: int, failed: int) -> Iterator[tuple[str, bool, str]]:
-        settled, held = self.count("state = 'settled'"), self.count("state = 'held'")
-        late = self.count("accounted_at_ms IS NULL")
-        done = "nothing is held, every row is in the daily totals"
+        self.catch_up()
+        settled, late, held = self.ledger()
         say = f"{settled:,} rows settled, {answered:,} requests answered"
         if failed:  # what the driver gave up may have been answered and paid for
             say += f", {failed:,} failed"
         yield "one usage row per request answered", answered <= settled <= answered + failed, say
-        yield done, not held and not late, f"{held} held, {late} late"
+        done = "nothing is held, every request is in the daily totals"
+        yield done, not late and not held, f"{held} nano-dollars held, {late} requests late"
         doctor = self.cli("doctor", check=False)
         say = "passes" if not doctor.returncode else (doctor.stdout + doctor.stderr)[-600:].replace("\n", "; ")
         yield "`thermly doctor`", not doctor.returncode, say

@@ -40,7 +40,7 @@ def account(at: Here) -> int:
         with at.database.begin() as tx:
             batch = usage.account_batch(tx)
         done += batch
-        if not batch:
+        if batch < usage.BATCH:  # what has come since is the next job's, or this one would never end
             break
         time.sleep(0.01)  # requests want the database too
     alert_low_balances(at)

@@ -6,9 +6,10 @@ pico-dollars per token: 0.0375 $/Mtok is 37,500 p$/token, exactly.
 """
 
 import datetime
+import difflib
 import tomllib
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from importlib.resources import files
 from typing import Any, Literal
@@ -27,6 +28,31 @@ CAPABILITIES = frozenset(
 )
 DEFAULT_CAN = ("tools", "parallel_tools", "forced_tools", "json_schema", "json_object", "prefill", "sampling")
 PICO_PER_USD = 10**12
+
+_TEXT, _COUNT, _PRICE = (str,), (int,), (int, float, Decimal, str)
+PRICE_FIELDS: dict[str, tuple[type, ...]] = dict.fromkeys(
+    (
+        *("input_per_mtok", "output_per_mtok", "cached_input_per_mtok"),
+        *("cache_write_per_mtok", "cache_write_1h_per_mtok"),
+    ),
+    _PRICE,
+)
+TIER_FIELDS: dict[str, tuple[type, ...]] = {**PRICE_FIELDS, "above_input_tokens": _COUNT}
+MODEL_FIELDS: dict[str, tuple[type, ...]] = {
+    **PRICE_FIELDS,
+    **dict.fromkeys(("provider", "upstream", "tier", "replacement"), _TEXT),
+    **dict.fromkeys(("context_window", "max_output_tokens"), _COUNT),
+    "can": (list, tuple),
+    "free": (bool,),
+    "long_context_tiers": (list, tuple),
+    "retired_on": (datetime.date,),
+    "as_of": (str, datetime.date),
+}
+PROVIDER_FIELDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("kind", "base_url", "base_url_env", "owned_by"), _TEXT),
+    "key_env": (str, list, tuple),
+    "options": (list, tuple),
+}
 
 
 class CatalogError(ValueError):
@@ -138,7 +164,7 @@ def load(
         models[name] = _model(name, row, providers)
     aliases = dict(rows.get("aliases", {}))
     for alias, name in aliases.items():
-        if name not in models:
+        if not isinstance(name, str) or name not in models:
             raise CatalogError(f"alias {alias!r} names {name!r}, which is no model")
         if alias in models or alias in SMART:
             raise CatalogError(f"alias {alias!r} is also the name of a model")
@@ -153,9 +179,14 @@ def merge(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for table in ("providers", "models", "aliases"):
         rows: dict[str, Any] = dict(base.get(table, {}))
-        for name, row in extra.get(table, {}).items():
+        changes = extra.get(table, {})
+        if not isinstance(changes, Mapping):
+            raise CatalogError(f"{table} must be a table of rows, not {changes!r}")
+        for name, row in changes.items():
             if row is False:
                 rows.pop(name, None)
+            elif table != "aliases" and not isinstance(row, dict):
+                raise CatalogError(f"{table}.{name} must be a row, or false to remove one, not {row!r}")
             elif isinstance(row, dict):
                 rows[name] = {**rows.get(name, {}), **row}
             else:
@@ -167,6 +198,7 @@ def merge(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
 def _provider(
     name: str, row: Mapping[str, Any], keys: Mapping[str, str | None], base_url: str | None
 ) -> ProviderRow:
+    check(f"provider {name!r}", row, PROVIDER_FIELDS)
     kind = row.get("kind")
     if kind not in ("openai_like", "anthropic", "gemini"):
         raise CatalogError(f"provider {name!r}: kind must be openai_like, anthropic or gemini, not {kind!r}")
@@ -187,9 +219,10 @@ def _provider(
 def _model(name: str, row: Mapping[str, Any], providers: Mapping[str, ProviderRow]) -> Model:
     if name in SMART:
         raise CatalogError(f"model {name!r}: that name is the router's")
+    check(f"model {name!r}", row, MODEL_FIELDS)
     if row.get("provider") not in providers:
         raise CatalogError(f"model {name!r}: provider {row.get('provider')!r} is not in the catalogue")
-    can = frozenset(row.get("can", DEFAULT_CAN))
+    can = frozenset(map(str, row.get("can", DEFAULT_CAN)))
     if unknown := can - CAPABILITIES:
         raise CatalogError(f"model {name!r}: unknown capability {', '.join(sorted(unknown))}")
     if row.get("tier") not in (None, *TIERS):
@@ -209,12 +242,32 @@ def _model(name: str, row: Mapping[str, Any], providers: Mapping[str, ProviderRo
     )
 
 
+def check(what: str, row: Mapping[str, Any], fields: Mapping[str, tuple[type, ...]]) -> None:
+    """Each field is known and of its type; counts are above 0."""
+    if not isinstance(row, Mapping):
+        raise CatalogError(f"{what}: {row!r} is not a row")
+    for field, value in row.items():
+        if field not in fields:
+            close = difflib.get_close_matches(field, fields, 1)
+            raise CatalogError(
+                f"{what}: there is no field {field!r}." + (f" Did you mean {close[0]}?" if close else "")
+            )
+        kinds = fields[field]
+        fits = isinstance(value, kinds) and (type(value) is not bool or bool in kinds)
+        if not fits or isinstance(value, datetime.datetime) or (kinds is _COUNT and value < 1):
+            raise CatalogError(f"{what}: {field} cannot be {value!r}")
+
+
 def _price(name: str, row: Mapping[str, Any]) -> Price | None:
     """None where the row has no price: such a model is refused, unless it says `free = true`."""
     if row.get("free") is True:
         return Price(0, 0, 0, 0, 0)
     if "input_per_mtok" not in row or "output_per_mtok" not in row:
         return None
+    for tier in row.get("long_context_tiers", ()):
+        check(f"model {name!r}: long_context_tiers", tier, TIER_FIELDS)
+        if "above_input_tokens" not in tier:
+            raise CatalogError(f"model {name!r}: each of long_context_tiers needs above_input_tokens")
     long = tuple(
         (tier["above_input_tokens"], _tier_price(name, {**row, "long_context_tiers": (), **tier}))
         for tier in sorted(row.get("long_context_tiers", ()), key=lambda t: -int(t["above_input_tokens"]))
@@ -226,8 +279,11 @@ def _price(name: str, row: Mapping[str, Any]) -> Price | None:
 def _tier_price(name: str, row: Mapping[str, Any]) -> Price:
     def pico(field: str, default: str) -> int:
         value = row.get(field, row.get(default))
-        per_token = Decimal(value) * PICO_PER_USD / 1_000_000
-        if per_token != int(per_token) or per_token < 0:
+        try:
+            per_token = Decimal(value) * PICO_PER_USD / 1_000_000
+        except InvalidOperation:
+            per_token = Decimal("NaN")
+        if not per_token.is_finite() or per_token != int(per_token) or per_token < 0:
             raise CatalogError(f"model {name!r}: {field} = {value} is not a whole, positive number of p$/token")
         return int(per_token)
 

@@ -16,8 +16,13 @@ SANDBOX_PATHS = {"openai_like": "/v1", "anthropic": "", "gemini": ""}
 def catalog(settings: Settings, environ: Mapping[str, str] = os.environ) -> Catalog:
     """The catalogue with the keys that the environment has. Raises CatalogError, SettingsError."""
     rows = catalogs.merge(catalogs.builtin(), settings.catalog_rows)
+    for name, row in rows["providers"].items():
+        catalogs.check(f"provider {name!r}", row, catalogs.PROVIDER_FIELDS)
     if settings.sandbox_url:
-        at = {n: f"{settings.sandbox_url}/{n}{SANDBOX_PATHS[r['kind']]}" for n, r in rows["providers"].items()}
+        at = {
+            n: f"{settings.sandbox_url}/{n}{SANDBOX_PATHS.get(r.get('kind'), '')}"
+            for n, r in rows["providers"].items()
+        }
         return catalogs.load(rows, dict.fromkeys(at, "sandbox"), at)
     keys: dict[str, str | None] = {}
     bases: dict[str, str] = {}

@@ -22,7 +22,10 @@ class Finding(Struct, frozen=True):
 
 
 def examine(settings: Settings) -> list[Finding]:
-    lacking = db.pending(settings.database)
+    try:
+        lacking = db.pending(settings.database)
+    except sqlite3.DatabaseError as error:
+        return [Finding("database file", False, f"{settings.database}: {error}")]
     if lacking:
         return [Finding("schema", False, f"lacks {', '.join(lacking)}: run `thermly migrate`")]
     base = Database(settings.database)
@@ -49,7 +52,7 @@ def _integrity(base: Database) -> Finding:
 
 
 def _books(base: Database) -> Finding:
-    with base.begin() as tx:
+    with base.read() as tx:
         wrong = money.contradictions(tx)
         row = tx.one("SELECT COUNT(*), COALESCE(SUM(balance_nanousd), 0) FROM account")
     if wrong:

@@ -2,7 +2,7 @@
 
 Knows: the order of the steps. Must not know: Flask, SQL text, vendor JSON.
 
-    plan the targets -> recall a cached answer -> hold the worst case -> ask the targets in turn, until a first
+    recall a cached answer -> plan the targets -> hold the worst case -> ask the targets in turn, until a first
     event arrives -> meter what comes -> settle, in exactly one place, whatever happened -> keep
 
 No transaction, lock or connection is held while an upstream is asked. Failover ends with the first event.
@@ -20,7 +20,7 @@ import msgspec
 
 from thermly import fingerprint, ids, pricing, routing
 from thermly.caller import Caller
-from thermly.catalog import Catalog, Target
+from thermly.catalog import SMART, Catalog, Target
 from thermly.errors import (
     GatewayError,
     InsufficientFunds,
@@ -145,15 +145,11 @@ class Answer:
         self.id = ids.new()
         self.started_ms = _now_ms()
         self._clock = time.monotonic()
-        self.plan = routing.plan(
-            request,
-            gateway.catalog,
-            allowed=caller.models,
-            cooling=gateway.health.cooling().keys(),
-            today=datetime.date.today(),
-        )
+        self.smart = request.model in SMART
+        self.plan: routing.Plan | None = None
         self.target: Target | None = None
         self.actual_model = ""
+        self.complexity_level = 0
         self.cached = False
         self._print = self._fingerprint()
         self._size = pricing.measure(request)
@@ -198,7 +194,7 @@ class Answer:
             return
         outcome = "internal"
         try:
-            for event in self._ask():
+            for event in self._ask(self._route()):
                 self._meter.see(event)
                 if type(event) is Done:
                     outcome = "ok"  # whoever stops listening now has the whole answer
@@ -230,7 +226,7 @@ class Answer:
                         return None
                 continue
             if kept.body is not None:
-                return self._hit(_read_reply(kept.body), kept.model)
+                return self._hit(kept)
             if (now := time.monotonic()) > give_up:
                 return None
             if now - alive_at > self._gateway.settings.keepalive_s:
@@ -239,8 +235,10 @@ class Answer:
             time.sleep(pause_s)
             pause_s = min(pause_s * 1.5, 0.1)
 
-    def _hit(self, reply: Reply, model: str) -> Reply:
-        self.cached, self.actual_model = True, model
+    def _hit(self, kept: cache.Kept) -> Reply:
+        assert kept.body is not None
+        reply = _read_reply(kept.body)
+        self.cached, self.actual_model, self.complexity_level = True, kept.model, kept.complexity_level
         used = reply.usage or Usage()
         took_ms = self._elapsed_ms()
         closing = self._closing("settled", "ok", used, baseline=self._baseline(used), first_ms=took_ms, cache="hit")
@@ -249,9 +247,20 @@ class Answer:
         self._gateway.nudge()
         return reply
 
-    def _ask(self) -> Iterator[Event]:
+    def _route(self) -> tuple[Target, ...]:
+        gateway = self._gateway
+        self.plan = routing.plan(
+            self._request,
+            gateway.catalog,
+            allowed=self._caller.models,
+            cooling=gateway.health.cooling().keys(),
+            today=datetime.date.today(),
+        )
+        self.complexity_level = self.plan.judgement.level
+        return self.plan.targets
+
+    def _ask(self, targets: tuple[Target, ...]) -> Iterator[Event]:
         """The events of the first target that gives any."""
-        targets = self.plan.targets
         if len(targets) == 1:
             targets *= 2  # nobody else can be asked: a second try, after a pause
         failure: GatewayError | None = None
@@ -272,7 +281,7 @@ class Answer:
                 continue
             except UnsupportedContent as error:
                 failure = error
-                if i == len(targets) - 1 or not self.plan.smart:
+                if i == len(targets) - 1 or not self.smart:
                     raise
                 continue
             try:
@@ -286,7 +295,7 @@ class Answer:
 
     def _nobody(self, failure: GatewayError | None) -> GatewayError:
         retry_after_s = (failure.retry_after_s if failure else None) or COOL_BASE_MS // 1000
-        what = "All models are" if self.plan.smart else f"The model '{self._request.model}' is"
+        what = "All models are" if self.smart else f"The model '{self._request.model}' is"
         return Unavailable(
             f"{what} unavailable just now. Try again in a few seconds.",
             code=failure.code if failure and failure.code != "upstream_error" else None,
@@ -376,7 +385,7 @@ class Answer:
         first_ms: int | None = None,
         cache: str = "",
     ) -> Closing:
-        judgement, target = self.plan.judgement, self.target
+        target, reasons = self.target, self.plan.judgement.reasons if self.plan else ()
         return Closing(
             state=state,
             outcome=outcome,
@@ -384,8 +393,8 @@ class Answer:
             baseline_nanousd=baseline,
             model=self.actual_model,
             provider=target.provider.name if target else "",
-            complexity_level=judgement.level,
-            reasons=_encode(judgement.reasons).decode(),
+            complexity_level=self.complexity_level,
+            reasons=_encode(reasons).decode(),
             stream=int(self._request.stream),
             usage=used,
             first_ms=first_ms,
@@ -414,9 +423,11 @@ class Answer:
 
     def _fingerprint(self) -> fingerprint.Print | None:
         scope = self._gateway.settings.cache_scope
-        if scope == "off" or not self.plan.smart:
+        if scope == "off" or not self.smart:
             return None
         who = self._caller.account_id if scope == "account" else fingerprint.EVERYONE
+        if self._caller.models is not None:  # what one key may see must not come from models another may not use
+            who = ",".join((who, *sorted(self._caller.models)))
         return fingerprint.of(self._request, who)
 
     def _keep(self) -> None:
@@ -437,6 +448,7 @@ class Answer:
                     self._print.key,
                     self._gateway.owner,
                     self.actual_model,
+                    self.complexity_level,
                     body,
                     now_ms,
                     now_ms + self._print.lifetime_s * 1000,

@@ -9,6 +9,16 @@ from typing import Any
 from thermly.settings import Settings
 
 
+def allow_many_files() -> None:
+    """A stream takes four file handles; the usual soft limit of 1,024 is spent at 250 streams."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -39,6 +49,8 @@ def options(settings: Settings, fd: int | None) -> dict[str, Any]:
 def gunicorn(settings: Settings, fd: int | None = None) -> None:
     """Serve until SIGTERM; streams in flight are given `drain_s`."""
     from gunicorn.app.base import BaseApplication
+
+    allow_many_files()
 
     class Server(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:

@@ -26,12 +26,13 @@ class Setting(Struct, frozen=True):
     help: str
     choices: tuple[str, ...] = ()
     least: int = 0
+    most: int = 2**31 - 1
 
 
 SETTINGS = (
     Setting("instance", "instance", "Folder for the database, settings file and everything else that is kept"),
     Setting("host", "127.0.0.1", "Address to listen on; 0.0.0.0 for every interface"),
-    Setting("port", 8080, "Port to listen on"),
+    Setting("port", 8080, "Port to listen on", most=65_535),
     Setting("web_workers", 0, "Web processes; 0: one per usable core, four at most"),
     Setting("web_threads", 2048, "Requests and streams that one web process serves at once", least=1),
     Setting("rq_workers", 1, "Processes for background jobs", least=1),
@@ -71,6 +72,7 @@ SETTINGS = (
 )
 BY_NAME = {s.name: s for s in SETTINGS}
 FOREIGN = {"redis_url": "REDIS_URL"}  # names that hosts set by convention
+NOT_OURS = frozenset({"THERMLY_KEY"})  # what clients call their key, also in the banner of `thermly up`
 
 
 class Settings(Struct, frozen=True):
@@ -131,13 +133,13 @@ def secret(environ: Mapping[str, str], name: str) -> str | None:
     if path := environ.get(name + "_FILE"):
         try:
             return Path(path).read_text(encoding="utf-8").strip() or None
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"{name}_FILE cannot be read: {error}") from error
     return environ.get(name) or None
 
 
 def _known(name: str) -> bool:
-    return name.removeprefix("THERMLY_").removesuffix("_FILE").lower() in BY_NAME
+    return name in NOT_OURS or name.removeprefix("THERMLY_").removesuffix("_FILE").lower() in BY_NAME
 
 
 def _suggest(name: str) -> str:
@@ -151,7 +153,7 @@ def _file(path: Path) -> dict[str, Any]:
         return {}
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from error
 
 
@@ -169,4 +171,6 @@ def _value(setting: Setting, raw: Any) -> Any:
         raise SettingsError(f"{name} must be a whole number, not {raw!r}.") from error
     if value < setting.least:
         raise SettingsError(f"{name} must be at least {setting.least}, not {value}.")
+    if value > setting.most:
+        raise SettingsError(f"{name} must be at most {setting.most}, not {value}.")
     return value

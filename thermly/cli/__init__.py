@@ -3,6 +3,7 @@
 Commands import what they need when they run, so that `thermly up` stays a small process.
 """
 
+import sqlite3
 import sys
 
 import click
@@ -11,7 +12,7 @@ from thermly.settings import SettingsError
 
 
 class Commands(click.Group):
-    """Settings and catalogue mistakes are sentences for people, not tracebacks."""
+    """Mistakes in settings and catalogue, and files that cannot be used, are sentences and not tracebacks."""
 
     def invoke(self, ctx: click.Context) -> object:
         from thermly.catalog import CatalogError
@@ -20,6 +21,12 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except (SettingsError, CatalogError) as error:
             raise click.ClickException(str(error)) from error
+        except sqlite3.Error as error:
+            raise click.ClickException(f"The database cannot be used: {error}.") from error
+        except OSError as error:
+            if error.filename is None:
+                raise
+            raise click.ClickException(f"{error.filename}: {error.strerror}.") from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -3,7 +3,20 @@
 import click
 
 from thermly import ids
-from thermly.cli.common import Moment, Rate, Usd, account, as_json, database, now_ms, out, usd, utc
+from thermly.cli.common import (
+    MOST_USD,
+    NANO_PER_USD,
+    Moment,
+    Rate,
+    Usd,
+    account,
+    as_json,
+    database,
+    now_ms,
+    out,
+    usd,
+    utc,
+)
 from thermly.plans import DEFAULT, PLANS
 from thermly.store import accounts, keys
 
@@ -42,6 +55,8 @@ def account_credit(name: str, amount: int, note: str) -> None:
     with database().begin() as tx:
         kind = "grant" if amount >= 0 else "correction"
         balance = accounts.credit(tx, account(tx, name).id, amount, kind, note, now_ms())
+        if abs(balance) > MOST_USD * NANO_PER_USD:
+            raise click.ClickException(f"An account has at most {MOST_USD:,} dollars.")
     click.echo(usd(balance))
 
 

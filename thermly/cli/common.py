@@ -17,7 +17,9 @@ from thermly.store.accounts import Account
 from thermly.store.db import Database, Tx
 
 NANO_PER_USD = 10**9
+NANO = Decimal("1e-9")
 MOST_USD = 1_000_000_000
+LAST_MS = 253_402_300_799_999  # the end of the year 9999
 _SPAN = re.compile(r"^(\d+)([mhdw])$")
 _SPAN_S = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
@@ -64,10 +66,10 @@ class Usd(click.ParamType[int]):
             self.fail(f"{value!r} is not an amount of dollars.", param, ctx)
         if not amount.is_finite() or abs(amount) > MOST_USD or (amount < 0 and not self.negative):
             self.fail(f"{value!r} is not between 0 and {MOST_USD:,} dollars.", param, ctx)
-        nano = amount * NANO_PER_USD
-        if nano != int(nano):
+        kept = amount.quantize(NANO)
+        if kept != amount:
             self.fail(f"{value!r} has more than nine decimals.", param, ctx)
-        return int(nano)
+        return int(kept * NANO_PER_USD)
 
 
 class Moment(click.ParamType[int]):
@@ -78,12 +80,18 @@ class Moment(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        if span := _SPAN.match(value):
-            return now_ms() + int(span[1]) * _SPAN_S[span[2]] * 1000
         try:
-            moment = datetime.datetime.fromisoformat(value)
+            at_ms = self._at_ms(value)
         except ValueError:
             self.fail(f"{value!r} is neither a span like 30d nor a date like 2027-01-31.", param, ctx)
+        if not 0 < at_ms <= LAST_MS:
+            self.fail(f"{value!r} is out of reach.", param, ctx)
+        return at_ms
+
+    def _at_ms(self, value: str) -> int:
+        if span := _SPAN.match(value):
+            return now_ms() + int(span[1]) * _SPAN_S[span[2]] * 1000
+        moment = datetime.datetime.fromisoformat(value)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=datetime.UTC)
         return int(moment.timestamp() * 1000)

@@ -47,7 +47,7 @@ MESSAGE_NAMED = {
         ("function", t.Function),
     )
 }
-_PATH = re.compile(r"^(.*?)(?: - at `\$\.?(.*)`)?$", re.S)
+_PATH = re.compile(r"^(.*?)(?: - at (?:`key` in )?`\$\.?(.*)`)?$", re.S)
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w.+-]+=[^;,]*)*;base64,")
 
 

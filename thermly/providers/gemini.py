@@ -5,6 +5,8 @@ money; requests are written in `gemini_request`. Every chunk of a stream is a wh
 whole reply is read as a stream of one.
 """
 
+import math
+import re
 from collections.abc import Iterator
 from typing import Any, Literal
 from uuid import uuid4
@@ -82,7 +84,16 @@ def explain(doc: Any) -> VendorError:
     message, kind = str(error.get("message") or ""), str(error.get("status") or "")
     if "maximum number of tokens" in message:
         kind += " context_length"  # the vendor has no status for it
-    return VendorError(message, kind)
+    return VendorError(message, kind, retry_after_s=_retry_after_s(error.get("details")))
+
+
+def _retry_after_s(details: Any) -> int | None:
+    """Google tells it as google.rpc.RetryInfo: a protobuf duration, "23s" or "23.5s"."""
+    for detail in details if isinstance(details, list) else ():
+        delay = detail.get("retryDelay") if isinstance(detail, dict) else None
+        if isinstance(delay, str) and re.fullmatch(r"\d{1,9}(\.\d+)?s", delay):
+            return math.ceil(float(delay[:-1])) or None
+    return None
 
 
 # ---- reply

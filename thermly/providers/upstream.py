@@ -6,8 +6,8 @@ thread, so a stream is read as it is pulled and is cancelled by dropping it. A `
 with its kept-alive connection; the pool hands out the line used last, which is the one still open.
 """
 
+import os
 import re
-import select
 import threading
 import time
 from collections import deque
@@ -20,6 +20,7 @@ import pycurl
 from msgspec import Struct
 
 from thermly.errors import ContentRefused, GatewayError, InvalidRequest, UpstreamFailed
+from thermly.providers.waiting import READABLE, WRITABLE, poller
 
 MAX_REPLY_BYTES = 64 << 20
 MAX_EVENT_BYTES = 16 << 20
@@ -40,11 +41,13 @@ class Timeouts(Struct, frozen=True):
 
 
 class VendorError(Struct, frozen=True):
-    """What a vendor said went wrong. `kind` is the vendor's own word for it."""
+    """What a vendor said went wrong. `kind` is the vendor's own word for it; `retry_after_s` is told in the body
+    by those who have no header for it."""
 
     message: str
     kind: str = ""
     param: str | None = None
+    retry_after_s: int | None = None
 
 
 Explain = Callable[[Any], VendorError]
@@ -56,7 +59,7 @@ class _Line:
     def __init__(self, connect_s: float) -> None:
         self.received: list[bytes] = []
         self.running = 0
-        self.poller = _poller()
+        self.poller = poller()
         self.watched: set[int] = set()
         self.due_s: float | None = None
         self.easy = easy = pycurl.Curl()
@@ -67,7 +70,7 @@ class _Line:
         easy.setopt(pycurl.TCP_KEEPALIVE, 1)
         easy.setopt(pycurl.FOLLOWLOCATION, 0)
         easy.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
-        easy.setopt(pycurl.CAINFO, certifi.where())
+        easy.setopt(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
         easy.setopt(pycurl.WRITEFUNCTION, self.received.append)
         self.multi = multi = pycurl.CurlMulti()
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
@@ -81,9 +84,9 @@ class _Line:
             return
         mask = 0
         if what in (pycurl.POLL_IN, pycurl.POLL_INOUT):
-            mask |= _IN
+            mask |= READABLE
         if what in (pycurl.POLL_OUT, pycurl.POLL_INOUT):
-            mask |= _OUT
+            mask |= WRITABLE
         self.watched.add(fd)
         self.poller.register(fd, mask)
 
@@ -105,7 +108,7 @@ class _Line:
         if due is not None:
             wait_s = min(wait_s, due - time.monotonic())
         for fd, event in self.poller.poll(max(0, wait_s * 1000)):
-            mask = (pycurl.CSELECT_IN if event & ~_OUT else 0) | (pycurl.CSELECT_OUT if event & _OUT else 0)
+            mask = (pycurl.CSELECT_IN if event & ~WRITABLE else 0) | (pycurl.CSELECT_OUT if event & WRITABLE else 0)
             self.running = self.multi.socket_action(fd, mask)[1]
         due = self.due_s
         if due is not None and due <= time.monotonic():
@@ -187,6 +190,8 @@ class Transfer:
             return
         self._closed = True
         line = self._line
+        if line.running:
+            line.turn(0)  # the end of the body may have come since its last word was read
         line.multi.remove_handle(line.easy)
         if line.running:
             line.close()
@@ -258,7 +263,7 @@ def check(transfer: Transfer, data: bytes, explain: Explain, wanted: str = "appl
         return
     try:
         error = explain(msgspec.json.decode(data))
-    except (msgspec.DecodeError, RecursionError, AttributeError, KeyError, TypeError, IndexError):
+    except (msgspec.DecodeError, RecursionError, AttributeError, LookupError, TypeError, ValueError):
         error = VendorError("")
     raise failure(status, error, transfer.retry_after_s)
 
@@ -290,12 +295,20 @@ def failure(status: int, error: VendorError, retry_after_s: int | None = None) -
         return UpstreamFailed("The model's provider refused the gateway.", detail=detail, retry_after_s=60)
     if status == 200:
         return UpstreamFailed("The model's provider sent something that is no answer.", detail=detail)
+    if retry_after_s is None:
+        retry_after_s = error.retry_after_s
     return UpstreamFailed(
         "The model's provider is not able to answer just now.", detail=detail, retry_after_s=retry_after_s
     )
 
 
-_SECRET = re.compile(r"\b(?:sk|rk|pk|org|proj|req|AIza|Bearer)[-_ ]?[A-Za-z0-9_\-*.]{6,}|https?://\S+")
+# Ids of accounts and requests have a digit or a mask; without that, "org-specific" would be one.
+_SECRET = re.compile(
+    r"\b(?:(?:sk|rk|pk|gsk|xai)[-_]|AIza|Bearer +)[\w\-*.]{6,}"
+    r"|\b(?:org|proj|req|acct)[-_](?=[\w\-]*[\d*])[\w\-*]{6,}"
+    r"|\bprojects/[\w\-]+"
+    r"|https?://\S+"
+)
 
 
 def redact(text: str) -> str:
@@ -307,7 +320,7 @@ def decode(data: bytes) -> Any:
     """Parse an upstream's JSON. Raises UpstreamFailed."""
     try:
         return msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UpstreamFailed("The model's provider sent something that is no answer.") from error
 
 
@@ -368,32 +381,3 @@ def _pair(block: bytes) -> tuple[bytes, bytes] | None:
 
 def _cause(number: int) -> str:
     return "upstream_timeout" if number == pycurl.E_OPERATION_TIMEDOUT else "upstream_unreachable"
-
-
-class _SelectPoll:
-    """`select.poll` for Windows, which has none."""
-
-    def __init__(self) -> None:
-        self._masks: dict[int, int] = {}
-
-    def register(self, fd: int, mask: int) -> None:
-        self._masks[fd] = mask
-
-    def unregister(self, fd: int) -> None:
-        del self._masks[fd]
-
-    def poll(self, timeout_ms: float) -> list[tuple[int, int]]:
-        reads = [fd for fd, mask in self._masks.items() if mask & _IN]
-        writes = [fd for fd, mask in self._masks.items() if mask & _OUT]
-        if not reads and not writes:
-            time.sleep(timeout_ms / 1000)
-            return []
-        ready_r, ready_w, _ = select.select(reads, writes, [], timeout_ms / 1000)
-        return [(fd, _IN) for fd in ready_r] + [(fd, _OUT) for fd in ready_w]
-
-
-_IN, _OUT = getattr(select, "POLLIN", 1), getattr(select, "POLLOUT", 4)
-
-
-def _poller() -> Any:
-    return select.poll() if hasattr(select, "poll") else _SelectPoll()

@@ -68,11 +68,11 @@ def disable(tx: Tx, account_id: str, at_ms: int | None) -> None:
 
 
 def low(tx: Tx, below_nanousd: int, now_ms: int) -> list[Account]:
-    """Accounts that have come below the mark and were not reported since their last top-up; marks them."""
+    """Accounts in use that have come below the mark and were not reported since their last top-up; marks them."""
     rows = tx.all(
         f"""UPDATE account SET alerted_at_ms = :now
             WHERE balance_nanousd < :below AND alerted_at_ms IS NULL AND disabled_at_ms IS NULL
-              AND EXISTS (SELECT 1 FROM usage WHERE usage.account_id = account.id)
+              AND EXISTS (SELECT 1 FROM api_key WHERE account_id = account.id AND last_used_at_ms IS NOT NULL)
             RETURNING {_COLUMNS}""",  # noqa: S608
         {"below": below_nanousd, "now": now_ms},
     )

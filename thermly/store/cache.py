@@ -11,11 +11,12 @@ class Kept(Struct, frozen=True):
     body: bytes | None
     owner: str
     model: str
+    complexity_level: int
 
 
 def find(tx: Tx, key: str, now_ms: int) -> Kept | None:
     row = tx.one(
-        "SELECT body, owner, model FROM cache WHERE key = :key AND expires_at_ms > :now",
+        "SELECT body, owner, model, complexity_level FROM cache WHERE key = :key AND expires_at_ms > :now",
         {"key": key, "now": now_ms},
     )
     return Kept(*row) if row else None
@@ -33,14 +34,23 @@ def claim(tx: Tx, key: str, owner: str, now_ms: int, until_ms: int) -> bool:
     return changed > 0
 
 
-def keep(tx: Tx, key: str, owner: str, model: str, body: bytes, now_ms: int, until_ms: int) -> None:
+def keep(
+    tx: Tx,
+    key: str,
+    owner: str,
+    model: str,
+    complexity_level: int,
+    body: bytes,
+    now_ms: int,
+    until_ms: int,
+) -> None:
     tx.run(
-        """INSERT INTO cache (key, owner, model, body, size_bytes, created_at_ms, expires_at_ms)
-           VALUES (:key, :owner, :model, :body, :size, :now, :until)
-           ON CONFLICT (key) DO UPDATE SET owner = :owner, model = :model, body = :body, size_bytes = :size,
-             created_at_ms = :now, expires_at_ms = :until""",
-        {"key": key, "owner": owner, "model": model, "body": body, "size": len(body), "now": now_ms,
-         "until": until_ms},
+        """INSERT INTO cache (key, owner, model, complexity_level, body, size_bytes, created_at_ms, expires_at_ms)
+           VALUES (:key, :owner, :model, :level, :body, :size, :now, :until)
+           ON CONFLICT (key) DO UPDATE SET owner = :owner, model = :model, complexity_level = :level,
+             body = :body, size_bytes = :size, created_at_ms = :now, expires_at_ms = :until""",
+        {"key": key, "owner": owner, "model": model, "level": complexity_level, "body": body,
+         "size": len(body), "now": now_ms, "until": until_ms},
     )  # fmt: skip
 
 

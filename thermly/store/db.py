@@ -8,6 +8,8 @@ thousands of file handles and page caches, and never wait for SQLite's own busy 
 import os
 import sqlite3
 import threading
+import time
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +17,7 @@ from typing import Any
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 Row = tuple[Any, ...]
+ATTEMPTS = 5
 
 
 class SchemaBehind(RuntimeError):
@@ -83,6 +86,7 @@ class Database:
         self.connection: sqlite3.Connection
         self._tx: Tx
         self._pid = 0
+        _open.add(self)
 
     def begin(self) -> _Scope:
         """One transaction: committed at the end of the `with`, rolled back when it raises."""
@@ -93,11 +97,40 @@ class Database:
         return _Scope(self, writes=False)
 
     def tx(self) -> Tx:
-        if self._pid != os.getpid():  # a connection must not cross a fork
+        if self._pid != os.getpid():
             self.connection = connect(self.path)
             self._tx = Tx(self.connection)
             self._pid = os.getpid()
         return self._tx
+
+    def close(self) -> None:
+        """Whoever uses it next opens it again."""
+        if self._pid == os.getpid():
+            self._pid = 0
+            self.connection.close()
+
+
+_open: weakref.WeakSet[Database] = weakref.WeakSet()
+_paused: list[Database] = []
+FORK_WAIT_S = 10
+
+
+def _before_fork() -> None:
+    """No connection crosses a fork: SQLite's own locks do not, and the first process to end would take away
+    the log that the other still writes to (sqlite.org/howtocorrupt.html, 2.6)."""
+    for database in list(_open):
+        if database.lock.acquire(timeout=FORK_WAIT_S):
+            _paused.append(database)
+            database.close()
+
+
+def _after_fork() -> None:
+    while _paused:
+        _paused.pop().lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -159,12 +192,22 @@ def migrate(path: Path) -> list[str]:
                 db.execute(statement)
 
         plan(name=name)(apply)
-    connection = connect(path)
-    try:
-        plan.apply(Utils(connection))
-    finally:
-        connection.close()
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     os.chmod(path, 0o600)
+    for attempt in range(ATTEMPTS):
+        try:
+            connection = connect(path)
+            try:
+                plan.apply(Utils(connection))
+            finally:
+                connection.close()
+            break
+        except sqlite3.Error:  # another process may be at it just now: then nothing is left to do soon
+            if attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(0.1)
+            if not pending(path):
+                break
     return todo
 
 

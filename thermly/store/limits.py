@@ -47,11 +47,14 @@ def cooling(tx: Tx, now_ms: int) -> dict[str, str]:
 
 
 def cool(tx: Tx, target: str, reason: str, now_ms: int, base_ms: int, most_ms: int) -> None:
-    """Ask the target last for a while, twice as long with each failure in a row."""
+    """Ask the target last for a while, twice as long with each failure in a row. One that comes later than
+    `most_ms` after the last while is the first of a new row."""
     tx.run(
         """INSERT INTO cooldown (target, failures, until_ms, reason) VALUES (:target, 1, :now + :base, :reason)
-           ON CONFLICT (target) DO UPDATE SET failures = cooldown.failures + 1, reason = :reason,
+           ON CONFLICT (target) DO UPDATE SET reason = :reason,
+             failures = CASE WHEN cooldown.until_ms + :most < :now THEN 1 ELSE cooldown.failures + 1 END,
              until_ms = :now + CASE
+               WHEN cooldown.until_ms + :most < :now THEN :base
                WHEN cooldown.failures > 8 OR :base * (1 << cooldown.failures) > :most THEN :most
                ELSE :base * (1 << cooldown.failures) END""",
         {"target": target, "reason": reason, "now": now_ms, "base": base_ms, "most": max(most_ms, base_ms)},

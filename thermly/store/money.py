@@ -44,9 +44,9 @@ class Closing(Struct, frozen=True):
 
 
 def hold(tx: Tx, opening: Opening, amount_nanousd: int) -> bool:
-    """Reserve the amount, or change nothing and say False: not enough funds.
+    """Reserve the amount, or change nothing and say False: neither the account nor the key's cap has so much.
 
-    Raises InsufficientFunds (inside the transaction, which rolls back) when the key's own cap is reached.
+    Raises InsufficientFunds when the cap leaves nothing at all.
     """
     if not _reserve(tx, opening, amount_nanousd):
         return False
@@ -74,23 +74,28 @@ def extend(tx: Tx, opening: Opening, more_nanousd: int) -> bool:
 
 
 def _reserve(tx: Tx, opening: Opening, amount_nanousd: int) -> bool:
+    values = {"amount": amount_nanousd, "account": opening.account_id, "key": opening.key_id,
+              "capped": opening.capped}  # fmt: skip
     reserved = tx.run(
         """UPDATE account SET held_nanousd = held_nanousd + :amount
-           WHERE id = :account AND balance_nanousd - held_nanousd >= :amount""",
-        {"amount": amount_nanousd, "account": opening.account_id},
+           WHERE id = :account AND balance_nanousd - held_nanousd >= :amount
+             AND (:capped = 0 OR EXISTS (
+               SELECT 1 FROM api_key WHERE id = :key
+                 AND (cap_nanousd IS NULL OR spent_nanousd + api_key.held_nanousd + :amount <= cap_nanousd)))""",
+        values,
     )
-    if not reserved:
-        return False
-    if opening.capped:
-        under_cap = tx.run(
-            """UPDATE api_key SET held_nanousd = held_nanousd + :amount
-               WHERE id = :key
-                 AND (cap_nanousd IS NULL OR spent_nanousd + held_nanousd + :amount <= cap_nanousd)""",
-            {"amount": amount_nanousd, "key": opening.key_id},
-        )
-        if not under_cap:
-            raise InsufficientFunds("This API key's spend cap is reached.", code="spend_cap_reached")
-    return True
+    if not opening.capped:
+        return reserved == 1
+    if reserved:
+        tx.run("UPDATE api_key SET held_nanousd = held_nanousd + :amount WHERE id = :key", values)
+        return True
+    row = tx.one(
+        "SELECT 1 FROM api_key WHERE id = :key AND spent_nanousd + held_nanousd >= cap_nanousd",
+        {"key": opening.key_id},
+    )
+    if row is not None:
+        raise InsufficientFunds("This API key's spend cap is reached.", code="spend_cap_reached")
+    return False
 
 
 def available(tx: Tx, account_id: str, key_id: str) -> int:
@@ -178,20 +183,23 @@ class Contradiction(Struct, frozen=True):
 def contradictions(tx: Tx) -> list[Contradiction]:
     """Accounts (and capped keys) whose stored sums differ from what their rows add up to."""
     rows = tx.all(
-        """SELECT name, 'balance', balance_nanousd,
-             COALESCE((SELECT SUM(amount_nanousd) FROM credit WHERE account_id = account.id), 0)
-             - COALESCE((SELECT SUM(cost_nanousd) FROM usage WHERE account_id = account.id), 0) FROM account
+        """WITH
+             credited AS (SELECT account_id, SUM(amount_nanousd) AS total FROM credit GROUP BY account_id),
+             charged AS (SELECT account_id, SUM(cost_nanousd) AS total FROM usage GROUP BY account_id),
+             held AS (SELECT account_id, SUM(amount_nanousd) AS total FROM hold GROUP BY account_id),
+             key_charged AS (SELECT key_id, SUM(cost_nanousd) AS total FROM usage WHERE capped = 1 GROUP BY key_id),
+             key_held AS (SELECT key_id, SUM(amount_nanousd) AS total FROM hold WHERE capped = 1 GROUP BY key_id)
+           SELECT name, 'balance', balance_nanousd, COALESCE(credited.total, 0) - COALESCE(charged.total, 0)
+           FROM account LEFT JOIN credited ON credited.account_id = account.id
+             LEFT JOIN charged ON charged.account_id = account.id
            UNION ALL
-           SELECT name, 'held', held_nanousd,
-             COALESCE((SELECT SUM(amount_nanousd) FROM hold WHERE account_id = account.id), 0)
-           FROM account
+           SELECT name, 'held', held_nanousd, COALESCE(held.total, 0)
+           FROM account LEFT JOIN held ON held.account_id = account.id
            UNION ALL
-           SELECT id, 'spent by capped key', spent_nanousd,
-             COALESCE((SELECT SUM(cost_nanousd) FROM usage WHERE key_id = api_key.id AND capped = 1), 0)
-           FROM api_key
+           SELECT id, 'spent by capped key', spent_nanousd, COALESCE(key_charged.total, 0)
+           FROM api_key LEFT JOIN key_charged ON key_charged.key_id = api_key.id
            UNION ALL
-           SELECT id, 'held by capped key', held_nanousd,
-             COALESCE((SELECT SUM(amount_nanousd) FROM hold WHERE key_id = api_key.id AND capped = 1), 0)
-           FROM api_key"""
+           SELECT id, 'held by capped key', held_nanousd, COALESCE(key_held.total, 0)
+           FROM api_key LEFT JOIN key_held ON key_held.key_id = api_key.id"""
     )
     return [Contradiction(*row) for row in rows if row[2] != row[3]]

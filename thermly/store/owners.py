@@ -21,8 +21,9 @@ class Owner:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.name = f"{os.getpid()}-{ids.new()}"
-        # Locked under another name first: nobody ever sees a living owner's file unlocked.
-        draft = folder / f"{self.name}.new"
+        # Locked under a name that nobody looks for: no living owner's file is ever seen unlocked. (Windows cannot
+        # rename an open file; there one process serves.)
+        draft = folder / f"{self.name}.{'new' if fcntl is None else 'draft'}"
         self._file = draft.open("w")
         _lock(self._file.fileno())
         if fcntl is None:
@@ -33,9 +34,11 @@ class Owner:
 def dead(folder: Path, name: str) -> bool:
     """Whether the process that had this name is gone."""
     for path in (folder / f"{name}.lock", folder / f"{name}.new"):
-        if not path.exists():
+        try:
+            file = path.open("r+")
+        except FileNotFoundError:  # never was, or another process has just found it dead
             continue
-        with path.open("r+") as file:
+        with file:
             try:
                 _lock(file.fileno())
             except OSError:

@@ -4,8 +4,10 @@ from typing import Any
 
 from thermly.store.db import Tx
 
+BATCH = 2000
 
-def account_batch(tx: Tx, limit: int = 2000) -> int:
+
+def account_batch(tx: Tx, limit: int = BATCH) -> int:
     """Add the next usage rows to the daily totals and move the mark, in one transaction; returns how many.
 
     `usage.seq` is given out in the order of commits, so nothing can appear behind the mark later.
@@ -46,7 +48,10 @@ def account_batch(tx: Tx, limit: int = 2000) -> int:
         """SELECT key_id, MAX(started_at_ms) FROM usage WHERE seq BETWEEN :first AND :last GROUP BY key_id""",
         span,
     ):
-        tx.run("UPDATE api_key SET last_used_at_ms = :at WHERE id = :key", {"at": last_used_at_ms, "key": key_id})
+        tx.run(
+            """UPDATE api_key SET last_used_at_ms = MAX(:at, COALESCE(last_used_at_ms, 0)) WHERE id = :key""",
+            {"at": last_used_at_ms, "key": key_id},
+        )
     tx.run("UPDATE accounted SET seq = :last WHERE name = 'usage_day'", span)
     return int(row[2])
 

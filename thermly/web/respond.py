@@ -33,9 +33,9 @@ def label(answer: Answer, request: ChatRequest, surface: Surface) -> Label:
     return Label(
         id=surface.id_prefix + answer.id,
         created_s=answer.started_ms // 1000,
-        model=answer.actual_model if answer.plan.smart else request.model,
+        model=answer.actual_model if answer.smart else request.model,
         actual_model=answer.actual_model,
-        complexity_level=answer.plan.judgement.level,
+        complexity_level=answer.complexity_level,
         cached=answer.cached,
     )
 

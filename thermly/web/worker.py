@@ -4,7 +4,9 @@ The stock worker hands a connection back to its poller after every response; for
 request at once this costs a tenth of a whole request. Here the thread waits a moment for it.
 """
 
+import errno
 import select
+import time
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
@@ -13,6 +15,16 @@ LINGER_MS = 20
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
+    def accept(self, listener: Any) -> None:
+        """Out of file handles is no reason to end every stream: the client waits in the backlog meanwhile."""
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            self.log.error("out of file handles: raise the limit (ulimit -n)")
+            time.sleep(0.1)
+
     def handle(self, conn: Any) -> Any:
         while True:
             again = super().handle(conn)

@@ -135,6 +135,7 @@ CREATE TABLE cache (
   key TEXT PRIMARY KEY,
   owner TEXT NOT NULL,
   model TEXT NOT NULL DEFAULT '',
+  complexity_level BIGINT NOT NULL DEFAULT 0,
   body BLOB,
   size_bytes BIGINT NOT NULL DEFAULT 0,
   created_at_ms BIGINT NOT NULL,
