@@ -91,22 +91,25 @@ RELEASED = Closing(state="released", outcome="upstream_failed")
 
 
 def account_of(base: Database, by: Payer) -> accounts.Account:
-    with base.read() as tx:
+    with base.each() as tx:
         found = accounts.find(tx, by.account_id)
     assert found is not None
     return found
 
 
 def number(base: Database, sql: str, **values: object) -> int:
-    with base.read() as tx:
+    with base.each() as tx:
         row = tx.one(sql, values)
     assert row is not None
     return int(row[0])
 
 
+_spawned: list[subprocess.Popen[str]] = []
+
+
 def spawn(code: str, *arguments: object) -> subprocess.Popen[str]:
-    """Another process, running this text with these arguments."""
-    return subprocess.Popen(
+    """Another process, running this text with these arguments; `end_spawned` ends it."""
+    process = subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
         stdin=subprocess.PIPE,
@@ -114,6 +117,29 @@ def spawn(code: str, *arguments: object) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+    _spawned.append(process)
+    return process
+
+
+def end_spawned() -> None:
+    """Whatever a test that failed has left running."""
+    while _spawned:
+        process = _spawned.pop()
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None and not stream.closed:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    pass
+
+
+def start(process: subprocess.Popen[str]) -> None:
+    """Let a process go on that waits for a line."""
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
 
 
 def said(process: subprocess.Popen[str], timeout_s: float = 20) -> str:

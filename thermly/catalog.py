@@ -254,6 +254,8 @@ def check(what: str, row: Mapping[str, Any], fields: Mapping[str, tuple[type, ..
             )
         kinds = fields[field]
         fits = isinstance(value, kinds) and (type(value) is not bool or bool in kinds)
+        if isinstance(value, (list, tuple)) and field != "long_context_tiers":
+            fits = fits and all(isinstance(v, str) for v in value)
         if not fits or isinstance(value, datetime.datetime) or (kinds is _COUNT and value < 1):
             raise CatalogError(f"{what}: {field} cannot be {value!r}")
 

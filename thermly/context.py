@@ -32,7 +32,7 @@ def gateway(settings: Settings) -> Gateway:
 def release_dead(settings: Settings, store: Database) -> int:
     """Release the holds and claims of processes that are gone; returns how many holds."""
     folder, released = settings.instance / "run", 0
-    with store.read() as tx:
+    with store.each() as tx:
         names = {*money.owners_of_holds(tx), *owners.known(folder)}
     for name in names:
         if owners.dead(folder, name):

@@ -42,7 +42,7 @@ def examine(settings: Settings) -> list[Finding]:
 
 def _integrity(base: Database) -> Finding:
     try:
-        with base.read() as tx:
+        with base.each() as tx:
             row = tx.one("PRAGMA quick_check")
             broken = tx.all("PRAGMA foreign_key_check")
     except sqlite3.DatabaseError as error:
@@ -52,7 +52,7 @@ def _integrity(base: Database) -> Finding:
 
 
 def _books(base: Database) -> Finding:
-    with base.read() as tx:
+    with base.each() as tx:
         wrong = money.contradictions(tx)
         row = tx.one("SELECT COUNT(*), COALESCE(SUM(balance_nanousd), 0) FROM account")
     if wrong:
@@ -65,7 +65,7 @@ def _books(base: Database) -> Finding:
 
 
 def _orphans(settings: Settings, base: Database) -> Finding:
-    with base.read() as tx:
+    with base.each() as tx:
         names = money.owners_of_holds(tx)
     dead = [n for n in names if owners.dead(settings.instance / "run", n)]
     if dead:
@@ -74,7 +74,7 @@ def _orphans(settings: Settings, base: Database) -> Finding:
 
 
 def _accounting(base: Database) -> Finding:
-    with base.read() as tx:
+    with base.each() as tx:
         waiting = usage.unaccounted(tx)
     return Finding("accounting", True, f"{waiting} finished request(s) not yet in the daily totals")
 
@@ -86,7 +86,7 @@ def _catalog(settings: Settings, base: Database) -> list[Finding]:
         return [Finding("catalogue", False, str(error))]
     serving = sorted(p.name for p in catalog.providers.values() if p.available)
     unpriced = [m.id for m in catalog.models.values() if m.price is None]
-    with base.read() as tx:
+    with base.each() as tx:
         cooling = limits.cooling(tx, time.time_ns() // 1_000_000)
     detail = f"{len(catalog.models)} models; providers with a key here: {', '.join(serving) or 'none'}"
     if unpriced:

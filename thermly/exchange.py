@@ -244,7 +244,8 @@ class Done(Struct, frozen=True, gc=False):
 
 
 class KeepAlive(Struct, frozen=True, gc=False):
-    """Silence: nothing to say yet, but the client's connection wants a sign of life."""
+    """Nothing more for the moment: what has been told can be sent; where nothing was, it is silence, and the
+    client's connection wants a sign of life."""
 
 
 Event = Begin | PartBegin | PartDelta | PartEnd | End | Done | KeepAlive

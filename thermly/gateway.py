@@ -29,24 +29,21 @@ from thermly.errors import (
     UpstreamFailed,
 )
 from thermly.exchange import (
-    Begin,
     ChatRequest,
     Done,
-    End,
     Event,
     KeepAlive,
-    PartBegin,
-    PartDelta,
-    PartEnd,
     Reply,
     Usage,
     gather,
     replay,
 )
+from thermly.health import COOL_BASE_MS, Health
+from thermly.metering import Meter
 from thermly.providers import ANSWER
 from thermly.providers.upstream import Client
 from thermly.settings import Settings
-from thermly.store import cache, limits, money
+from thermly.store import cache, money
 from thermly.store.db import Database
 from thermly.store.money import Closing, Opening
 
@@ -57,7 +54,6 @@ BYTES_PER_TOKEN = 4  # of produced text, where the upstream never told its usage
 KEPT_REPLY_BYTES = 1 << 20
 SINGLE_FLIGHT_WAIT_S = 30
 CLAIM_S = 120
-COOL_BASE_MS, COOL_MOST_MS = 5_000, 120_000
 RETRY_PAUSE_S = (0.1, 0.4)
 
 _read_reply = msgspec.msgpack.Decoder(Reply).decode
@@ -92,7 +88,7 @@ class Gateway:
     def close(self, usage_id: str, closing: Closing) -> None:
         """Settle. A full disk or a stuck database must not lose it: then it is tried again later."""
         try:
-            with self.database.begin() as tx:
+            with self.database.each() as tx:
                 money.close(tx, usage_id, closing)
         except sqlite3.Error:
             log.exception("settlement of %s failed and will be tried again", usage_id)
@@ -102,36 +98,6 @@ class Gateway:
     def settle_leftovers(self) -> None:
         for _ in range(len(self.unsettled)):
             self.close(*self.unsettled.popleft())
-
-
-class Health:
-    """Which targets are cooling down, as all processes of the box see it; read at most once a second."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._cooling: dict[str, str] = {}
-        self._read_at = 0.0
-
-    def cooling(self) -> dict[str, str]:
-        now = time.monotonic()
-        if now - self._read_at > 1:
-            self._read_at = now
-            with self._database.read() as tx:
-                self._cooling = limits.cooling(tx, _now_ms())
-        return self._cooling
-
-    def failed(self, target: Target, error: GatewayError) -> None:
-        base_ms = min((error.retry_after_s or 0) * 1000 or COOL_BASE_MS, COOL_MOST_MS)
-        log.warning("%s failed: %s %s", target.name, error.message, error.detail)
-        with self._database.begin() as tx:
-            limits.cool(tx, target.name, error.code or error.kind, _now_ms(), base_ms, COOL_MOST_MS)
-        self._read_at = 0.0
-
-    def answered(self, target: Target) -> None:
-        if target.name in self._cooling:
-            with self._database.begin() as tx:
-                limits.warm(tx, target.name)
-            self._read_at = 0.0
 
 
 class Answer:
@@ -153,7 +119,7 @@ class Answer:
         self.cached = False
         self._print = self._fingerprint()
         self._size = pricing.measure(request)
-        self._meter = _Meter()
+        self._meter = Meter()
         self._opening = Opening(
             id=self.id,
             account_id=caller.account_id,
@@ -218,10 +184,10 @@ class Answer:
         alive_at, pause_s = self._clock, 0.01
         while True:
             now_ms = _now_ms()
-            with database.read() as tx:
+            with database.each() as tx:
                 kept = cache.find(tx, key, now_ms)
             if kept is None:
-                with database.begin() as tx:
+                with database.each() as tx:
                     if cache.claim(tx, key, claim, now_ms, now_ms + CLAIM_S * 1000):
                         return None
                 continue
@@ -242,7 +208,7 @@ class Answer:
         used = reply.usage or Usage()
         took_ms = self._elapsed_ms()
         closing = self._closing("settled", "ok", used, baseline=self._baseline(used), first_ms=took_ms, cache="hit")
-        with self._gateway.database.begin() as tx:
+        with self._gateway.database.each() as tx:
             money.record(tx, self._opening, closing)
         self._gateway.nudge()
         return reply
@@ -316,7 +282,7 @@ class Answer:
         amount = pricing.ceiling(input_bound, bound, request.n, price)
         database = self._gateway.database
         for _ in range(3):
-            with database.begin() as tx:
+            with database.each() as tx:
                 if self._held_nanousd is None:
                     held = money.hold(tx, self._opening, amount)
                 else:
@@ -325,7 +291,7 @@ class Answer:
             if held:
                 self._held_nanousd = max(amount, self._held_nanousd or 0)
                 return bound
-            with database.read() as tx:
+            with database.each() as tx:
                 funds = money.available(tx, self._caller.account_id, self._caller.key_id)
             bound = min(bound, pricing.affordable_output(
                 funds + (self._held_nanousd or 0), input_bound, request.n, price
@@ -436,13 +402,16 @@ class Answer:
             return
         reply = self._meter.reply()
         whole = all(c.reason in ("stop", "tool_calls", "length") for c in reply.choices)
-        body = msgspec.msgpack.encode(reply)
+        try:
+            body = msgspec.msgpack.encode(reply)
+        except (OverflowError, RecursionError):  # a vendor's unknown field that no cache can hold
+            whole, body = False, b""
         if self._lowered or not whole or len(body) > KEPT_REPLY_BYTES:
             self._abandon()
             return
         now_ms = _now_ms()
         try:
-            with self._gateway.database.begin() as tx:
+            with self._gateway.database.each() as tx:
                 cache.keep(
                     tx,
                     self._print.key,
@@ -459,48 +428,13 @@ class Answer:
     def _abandon(self) -> None:
         assert self._print is not None
         try:
-            with self._gateway.database.begin() as tx:
+            with self._gateway.database.each() as tx:
                 cache.abandon(tx, self._print.key, f"{self._gateway.owner}/{self.id}")
         except sqlite3.Error:
             log.exception("a claim could not be given up")
 
     def _elapsed_ms(self) -> int:
         return int((time.monotonic() - self._clock) * 1000)
-
-
-class _Meter:
-    """Watches the events go by: what was produced, what it used, and the reply they add up to."""
-
-    def __init__(self) -> None:
-        self.produced_bytes = 0
-        self.began = False
-        self.early: Usage | None = None
-        self.usage: Usage | None = None
-        self._told: list[Event] = []
-        self._first_at = 0.0
-
-    def see(self, event: Event) -> None:
-        kind = type(event)
-        if kind is PartDelta:
-            self.produced_bytes += len(event.text.encode())  # type: ignore[union-attr]
-        elif kind is PartEnd or kind is End:
-            self._told.append(event)
-        elif kind is Begin:
-            if not self.began:
-                self.began, self._first_at = True, time.monotonic()
-                self.early = event.usage  # type: ignore[union-attr]
-            self._told.append(event)
-        elif kind is Done:
-            self.usage = event.usage  # type: ignore[union-attr]
-            self._told.append(event)
-        else:
-            assert kind is PartBegin or kind is KeepAlive
-
-    def reply(self) -> Reply:
-        return gather(self._told)
-
-    def first_ms(self, clock: float) -> int | None:
-        return int((self._first_at - clock) * 1000) if self.began else None
 
 
 def _first(events: Iterator[Event]) -> Generator[Event, None, Event]:

@@ -12,3 +12,9 @@ def base(tmp_path: Path) -> Iterator[Database]:
     base = books.fresh(tmp_path)
     yield base
     base.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    yield
+    books.end_spawned()

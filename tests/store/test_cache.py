@@ -10,7 +10,7 @@ LATER_MS = NOW_MS + 60_000
 
 
 def find(base: Database, key: str = "key", now_ms: int = NOW_MS) -> cache.Kept | None:
-    with base.read() as tx:
+    with base.each() as tx:
         return cache.find(tx, key, now_ms)
 
 
@@ -21,14 +21,14 @@ def claim(base: Database, owner: str, now_ms: int = NOW_MS, key: str = "key") ->
 
 def keep(base: Database, key: str, body: bytes = b"answer", now_ms: int = NOW_MS, until_ms: int = LATER_MS) -> None:
     with base.begin() as tx:
-        cache.keep(tx, key, "1-me", "gpt-4o", body, now_ms, until_ms)
+        cache.keep(tx, key, "1-me", "gpt-4o", 3, body, now_ms, until_ms)
 
 
 def test_only_one_may_fetch_an_answer(base: Database) -> None:
     assert find(base) is None
     assert claim(base, "1-me/a")
     assert not claim(base, "1-me/b")
-    assert find(base) == cache.Kept(None, "1-me/a", "")
+    assert find(base) == cache.Kept(None, "1-me/a", "", 0)
 
 
 def test_of_many_threads_one_is_granted_the_claim(base: Database) -> None:
@@ -44,11 +44,13 @@ def test_of_many_threads_one_is_granted_the_claim(base: Database) -> None:
 def test_a_kept_answer_is_found_until_it_expires(base: Database) -> None:
     claim(base, "1-me/a")
     keep(base, "key")
-    assert find(base, now_ms=LATER_MS - 1) == cache.Kept(b"answer", "1-me", "gpt-4o")
+    assert find(base, now_ms=LATER_MS - 1) == cache.Kept(b"answer", "1-me", "gpt-4o", 3)
     assert not claim(base, "1-me/b", LATER_MS - 1)
     assert find(base, now_ms=LATER_MS) is None
     assert claim(base, "1-me/b", LATER_MS)
-    assert find(base, now_ms=LATER_MS) == cache.Kept(None, "1-me/b", "")
+    taken = find(base, now_ms=LATER_MS)
+    assert taken is not None
+    assert (taken.body, taken.owner) == (None, "1-me/b")
 
 
 def test_a_claim_that_nobody_kept_can_be_taken_over_when_it_expires(base: Database) -> None:
@@ -56,13 +58,13 @@ def test_a_claim_that_nobody_kept_can_be_taken_over_when_it_expires(base: Databa
     assert claim(base, "2-you/b", LATER_MS)
     with base.begin() as tx:
         cache.abandon(tx, "key", "1-me/a")
-    assert find(base, now_ms=LATER_MS) == cache.Kept(None, "2-you/b", ""), "who lost the claim cannot give it up"
+    assert find(base, now_ms=LATER_MS) == cache.Kept(None, "2-you/b", "", 0), "who lost the claim cannot give it up"
 
 
 def test_a_fresh_answer_replaces_the_kept_one(base: Database) -> None:
     keep(base, "key", b"old")
     keep(base, "key", b"new answer")
-    assert find(base) == cache.Kept(b"new answer", "1-me", "gpt-4o")
+    assert find(base) == cache.Kept(b"new answer", "1-me", "gpt-4o", 3)
     assert books.number(base, "SELECT size_bytes FROM cache") == 10
 
 
@@ -98,8 +100,8 @@ def test_sweeping_drops_what_has_expired(base: Database) -> None:
 
 
 def test_sweeping_drops_the_oldest_until_the_rest_fits_and_no_more(base: Database) -> None:
-    for i in range(6):
-        keep(base, f"key {i}", b"x" * 100, NOW_MS + (i * 7) % 6)  # oldest to newest: 0 1 2 3 4 5, by (7i mod 6)
+    for i in (4, 0, 5, 2, 1, 3):
+        keep(base, f"key {i}", b"x" * 100, NOW_MS + i)
     claim(base, "1-me/a", NOW_MS - 1000, "claimed")
     with base.begin() as tx:
         assert cache.sweep(tx, NOW_MS, 350) == 3

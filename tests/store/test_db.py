@@ -86,14 +86,14 @@ def test_what_raises_is_rolled_back_and_the_database_goes_on(base: Database) -> 
         _ = 1 / 0
     with base.begin() as tx:
         accounts.create(tx, "somebody", "pro", 1)
-    with base.read() as tx:
+    with base.each() as tx:
         assert [a.name for a in accounts.everyone(tx)] == ["somebody"]
 
 
 def test_a_statement_that_fails_is_told_and_gives_the_lock_back(base: Database) -> None:
     with pytest.raises(sqlite3.IntegrityError), base.begin() as tx:
         accounts.create(tx, "someone", "no such plan", 1)
-    with pytest.raises(sqlite3.OperationalError), base.read() as tx:
+    with pytest.raises(sqlite3.OperationalError), base.each() as tx:
         tx.run("NONSENSE")
     assert not base.lock.locked()
     assert books.number(base, "SELECT COUNT(*) FROM account") == 0
@@ -148,7 +148,7 @@ def test_nothing_is_lost_when_a_process_forks_with_the_database_open(base: Datab
     """A connection that crossed the fork would leave the child writing into a log that its parent removed."""
     base.close()
     assert books.said(books.spawn(FORK, base.path)).strip() == "0"
-    with base.read() as tx:
+    with base.each() as tx:
         names = [a.name for a in accounts.everyone(tx)]
     assert names == ["before", "child", "child, when the parent has closed", "parent"]
     assert books.number(base, "SELECT COUNT(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'") == 1
@@ -169,7 +169,7 @@ def test_a_script_is_cut_into_its_statements_whatever_they_quote() -> None:
 
 def test_the_views_show_money_and_times_as_people_write_them(base: Database) -> None:
     books.payer(base, "someone", 1_234_567_891)
-    with base.read() as tx:
+    with base.each() as tx:
         assert tx.one("SELECT name, balance_usd, held_usd, status FROM balances") == (
             "someone", "1.234568", "0.000000", "active",
         )  # fmt: skip

@@ -20,7 +20,7 @@ def made(base: Database, account_plan: str = "standard", /, **facts: object) -> 
 
 
 def found(base: Database, key: str) -> Found:
-    with base.read() as tx:
+    with base.each() as tx:
         answer = keys.find(tx, key)
     assert answer is not None
     return answer
@@ -52,13 +52,13 @@ def test_keys_have_the_prefix_and_are_never_the_same() -> None:
 @pytest.mark.parametrize("key", ["", "sk-thermo-", "sk-thermo-nobody", "' OR 1=1 --", "\0", "ключ", "a" * 10_000])
 def test_a_key_that_was_never_made_is_not_found(base: Database, key: str) -> None:
     made(base)
-    with base.read() as tx:
+    with base.each() as tx:
         assert keys.find(tx, key) is None
 
 
 def test_only_the_very_key_opens_its_account(base: Database) -> None:
     key = made(base)
-    with base.read() as tx:
+    with base.each() as tx:
         for wrong in (keys.digest(key), key.swapcase(), key[:-1], key + " ", " " + key):
             assert keys.find(tx, wrong) is None
 
@@ -127,7 +127,7 @@ def test_expiry_and_disabling_are_told(base: Database) -> None:
 
 def test_keys_are_listed_for_one_account_or_for_all(base: Database) -> None:
     mine, other = books.payer(base, "me"), books.payer(base, "other")
-    with base.read() as tx:
+    with base.each() as tx:
         assert {k.id for k in keys.listed(tx)} == {mine.key_id, other.key_id}
         (only,) = keys.listed(tx, mine.account_id)
     assert (only.id, only.account, only.hint, only.plan) == (mine.key_id, "me", mine.key[-4:], "pro")

@@ -11,12 +11,12 @@ BASE_MS, MOST_MS = 5_000, 120_000
 
 
 def count(base: Database, key: str, now_ms: int, amount: int = 1) -> tuple[int, int]:
-    with base.read() as tx:
+    with base.each() as tx:
         return limits.count(tx, key, 60, amount, now_ms)
 
 
 def peek(base: Database, key: str, now_ms: int) -> tuple[int, int]:
-    with base.read() as tx:
+    with base.each() as tx:
         return limits.peek(tx, key, now_ms)
 
 
@@ -35,11 +35,11 @@ def test_a_window_that_has_ended_counts_from_one_again(base: Database) -> None:
 def test_every_key_has_a_window_of_its_own(base: Database) -> None:
     count(base, "one", NOW_MS, 3)
     assert count(base, "other", NOW_MS + 1) == (1, NOW_MS + 60_001)
-    with base.read() as tx:
+    with base.each() as tx:
         assert limits.clear(tx, "one") == 1
     assert peek(base, "one", NOW_MS) == (0, 0)
     assert peek(base, "other", NOW_MS + 1)[0] == 1
-    with base.read() as tx:
+    with base.each() as tx:
         assert limits.clear(tx) == 1
 
 
@@ -72,7 +72,7 @@ sys.stdin.readline()
 seen = []
 def work():
     for _ in range(50):
-        with base.read() as tx:
+        with base.each() as tx:
             seen.append(limits.count(tx, "key", 60, 1, int(sys.argv[2]))[0])
 threads = [threading.Thread(target=work) for _ in range(2)]
 for thread in threads: thread.start()
@@ -85,9 +85,7 @@ def test_no_request_is_counted_twice_or_left_out_by_several_processes(base: Data
     count(base, "other", NOW_MS)
     processes = [books.spawn(PROCESS, base.path, NOW_MS) for _ in range(3)]
     for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
+        books.start(process)
     seen = [int(number) for process in processes for number in books.said(process).split()]
     assert sorted(seen) == list(range(1, 301))
 
@@ -145,7 +143,7 @@ def test_failures_far_apart_are_no_row(base: Database) -> None:
 def test_what_cools_is_told_with_the_last_reason_until_its_time_is_over(base: Database) -> None:
     cool(base, NOW_MS, "first")
     cool(base, NOW_MS, "last")
-    with base.read() as tx:
+    with base.each() as tx:
         assert limits.cooling(tx, NOW_MS + 9_999) == {"openai/gpt-4o": "last"}
         assert limits.cooling(tx, NOW_MS + 10_000) == {}
 

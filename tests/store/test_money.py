@@ -38,12 +38,12 @@ def sums(base: Database, by: books.Payer) -> tuple[int, int]:
 
 
 def available(base: Database, by: books.Payer) -> int:
-    with base.read() as tx:
+    with base.each() as tx:
         return money.available(tx, by.account_id, by.key_id)
 
 
 def balanced(base: Database) -> bool:
-    with base.read() as tx:
+    with base.each() as tx:
         return money.contradictions(tx) == []
 
 
@@ -64,7 +64,7 @@ def test_a_release_charges_nothing_and_leaves_a_row_that_says_why(base: Database
     hold(base, opening, 600)
     assert close(base, opening, books.RELEASED)
     assert sums(base, by) == (1000, 0)
-    with base.read() as tx:
+    with base.each() as tx:
         assert tx.all("SELECT id, state, outcome, cost_nanousd FROM usage") == [
             (opening.id, "released", "upstream_failed", 0)
         ]
@@ -138,9 +138,38 @@ def test_a_closed_hold_cannot_be_extended(base: Database) -> None:
     opening = books.opening(by)
     hold(base, opening, 100)
     close(base, opening, books.RELEASED)
-    with pytest.raises(RuntimeError, match="is closed"):
-        extend(base, opening, 100)
+    assert not extend(base, opening, 100)
     assert sums(base, by) == (1000, 0)
+    assert balanced(base)
+
+
+def test_money_moves_in_single_statements_outside_of_a_transaction_too(base: Database) -> None:
+    by = books.payer(base, credit_nanousd=1000, cap_nanousd=900)
+    opening, other = books.opening(by), books.opening(by)
+    with base.each() as tx:
+        assert money.hold(tx, opening, 100)
+        assert money.hold(tx, other, 200)
+        assert money.extend(tx, opening, 300)
+        assert money.close(tx, opening.id, books.settled(350))
+        assert not money.close(tx, opening.id, books.settled(350))
+        assert not money.hold(tx, books.opening(by), 451)
+    assert sums(base, by) == (650, 200)
+    assert balanced(base)
+
+
+def test_what_is_written_into_the_tables_by_hand_moves_the_sums_too(base: Database) -> None:
+    by = books.payer(base, credit_nanousd=1000, cap_nanousd=900)
+    hold(base, books.opening(by), 100)
+    with base.begin() as tx:
+        tx.run(
+            """INSERT INTO credit (id, account_id, amount_nanousd, kind, created_at_ms)
+               VALUES ('by hand', :account, 5, 'grant', 1)""",
+            {"account": by.account_id},
+        )
+        tx.run("UPDATE hold SET amount_nanousd = 70")
+        tx.run("DELETE FROM hold WHERE amount_nanousd = 70")
+    assert sums(base, by) == (1005, 0)
+    assert balanced(base)
 
 
 def test_a_capped_key_holds_no_more_than_its_cap_leaves(base: Database) -> None:
@@ -180,7 +209,7 @@ def test_a_cap_does_not_lend_what_the_account_lacks(base: Database) -> None:
 
 
 def test_nothing_is_available_to_nobody(base: Database) -> None:
-    with base.read() as tx:
+    with base.each() as tx:
         assert money.available(tx, "acc_nobody", "key_nobody") == 0
     by = books.payer(base)
     with base.begin() as tx:
@@ -194,7 +223,7 @@ def test_the_usage_row_tells_what_was_known_at_both_ends(base: Database) -> None
     used = Usage(input_tokens=100, cached_input_tokens=40, cache_write_tokens=30, cache_write_1h_tokens=5,
                  output_tokens=20, reasoning_tokens=8, estimated=True)  # fmt: skip
     close(base, opening, books.settled(250, usage=used, outcome="client_gone"))
-    with base.read() as tx:
+    with base.each() as tx:
         row = tx.one(
             """SELECT id, account_id, key_id, surface, requested_model, started_at_ms, state, outcome, model,
                  provider, cost_nanousd, baseline_nanousd, input_tokens, cached_input_tokens, cache_write_tokens,
@@ -227,7 +256,7 @@ def test_every_contradiction_is_named(base: Database) -> None:
     with base.begin() as tx:
         tx.run("UPDATE account SET balance_nanousd = balance_nanousd + 1, held_nanousd = held_nanousd + 2")
         tx.run("UPDATE api_key SET spent_nanousd = spent_nanousd + 3, held_nanousd = held_nanousd + 4")
-    with base.read() as tx:
+    with base.each() as tx:
         found = {c.what: (c.account, c.stored_nanousd, c.rows_nanousd) for c in money.contradictions(tx)}
     assert found == {
         "balance": ("someone", 1001, 1000),
@@ -385,8 +414,6 @@ def test_four_processes_are_granted_exactly_what_there_is(base: Database, cap_na
     by = books.payer(base, credit_nanousd=250 * 100, cap_nanousd=cap_nanousd)
     processes = [books.spawn(PROCESS, base.path, by.account_id, by.key_id, by.capped) for _ in range(4)]
     for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
+        books.start(process)
     assert sum(int(books.said(process)) for process in processes) == (250 if cap_nanousd is None else 180)
     assert balanced(base)

@@ -1,7 +1,6 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import books
@@ -21,11 +20,8 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    process = books.spawn(LIVE, tmp_path)
-    yield process
-    process.kill()
-    process.communicate()
+def process(tmp_path: Path) -> subprocess.Popen[str]:
+    return books.spawn(LIVE, tmp_path)
 
 
 def name_of(process: subprocess.Popen[str]) -> str:
@@ -91,8 +87,6 @@ def test_processes_that_start_at_once_do_not_take_each_other_for_dead(tmp_path: 
     """Each of them looks for the dead while others come and go."""
     crowd = [books.spawn(CROWD, tmp_path) for _ in range(4)]
     for process in crowd:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
+        books.start(process)
     for process in crowd:
         books.said(process)

@@ -40,7 +40,7 @@ def test_every_row_is_counted_once_however_often_it_is_asked(base: Database) -> 
     assert [batch(base, 2) for _ in range(4)] == [2, 1, 0, 0]
     done(base, by, books.settled(4))
     assert batch(base) == 1
-    with base.read() as tx:
+    with base.each() as tx:
         (total,) = usage.totals(tx, 30)
         assert usage.unaccounted(tx) == 0
     assert total == {
@@ -61,7 +61,7 @@ def test_hits_and_failures_are_told_apart(base: Database) -> None:
     ):
         done(base, by, closing)
     batch(base)
-    with base.read() as tx:
+    with base.each() as tx:
         (total,) = usage.totals(tx, 30)
     assert (total["requests"], total["cache_hits"], total["failures"]) == (6, 1, 2)
 
@@ -71,7 +71,7 @@ def test_a_day_is_a_day_in_utc_and_belongs_to_the_requests_start(base: Database)
     for at_ms in (MIDNIGHT_MS - 1, MIDNIGHT_MS, MIDNIGHT_MS + DAY_MS - 1, MIDNIGHT_MS + DAY_MS):
         done(base, by, books.settled(1), at_ms)
     batch(base)
-    with base.read() as tx:
+    with base.each() as tx:
         assert [(t["day"], t["requests"]) for t in usage.totals(tx, 30)] == [
             ("2026-09-22", 1), ("2026-09-21", 2), ("2026-09-20", 1),
         ]  # fmt: skip
@@ -92,7 +92,7 @@ def test_a_batch_that_breaks_off_counts_nothing(base: Database) -> None:
     with pytest.raises(KeyboardInterrupt), base.begin() as tx:
         assert usage.account_batch(tx) == 1
         raise KeyboardInterrupt
-    with base.read() as tx:
+    with base.each() as tx:
         assert usage.totals(tx, 30) == []
         assert usage.unaccounted(tx) == 1
     assert batch(base) == 1

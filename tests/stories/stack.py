@@ -5,11 +5,13 @@ Knows: processes, HTTP, the store's functions on the same file. A test never loo
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import secrets
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -70,7 +72,7 @@ def wait_for(what: Callable[[], Any], seconds: float = 10) -> Any:
 
 
 def at_once(count: int, what: Callable[[int], Any]) -> list[Any]:
-    """`what` called by so many threads at the same time; what they returned, or the exception they met."""
+    """`what` called by so many threads at the same time; what they returned. Raises what one of them met."""
     found: list[Any] = [None] * count
     gate = threading.Barrier(count)
 
@@ -86,6 +88,9 @@ def at_once(count: int, what: Callable[[int], Any]) -> list[Any]:
         thread.start()
     for thread in threads:
         thread.join()
+    for result in found:
+        if isinstance(result, Exception):
+            raise result
     return found
 
 
@@ -131,6 +136,7 @@ class Stack:
         kept = {k: v for k, v in os.environ.items() if not _is_ours(k)}
         ours = {"instance": folder, "port": self.port, "web_workers": 2, "keepalive_s": 1, **settings}
         self.env = kept | {f"THERMLY_{k.upper()}": str(v) for k, v in ours.items()}
+        self.env["PYTHONFAULTHANDLER"] = "1"  # a crash of a process tells its stack in the log
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "thermly.toml").exists():
             (folder / "thermly.toml").write_text(CATALOGUE)
@@ -152,6 +158,7 @@ class Stack:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "thermly", "up"],
                 env=self.env, stdin=subprocess.DEVNULL, stdout=out, stderr=log, start_new_session=True,
+                preexec_fn=_die_with_the_tests,
             )  # fmt: skip
 
     def ready(self) -> bool:
@@ -222,6 +229,10 @@ class Stack:
         caller.key = self.key(account.id, **key)
         return caller
 
+    def credit(self, caller: Caller, amount_nanousd: int) -> None:
+        with self.database.begin() as tx:
+            accounts.credit(tx, caller.account_id, amount_nanousd, "correction", "", 0)
+
     def key(self, account_id: str, **facts: Any) -> str:
         key = ids.new_key()
         with self.database.begin() as tx:
@@ -262,16 +273,27 @@ class Stack:
 
     def calm(self) -> None:
         """Forget every failure of every target, in all processes."""
-        with self.database.begin() as tx:
-            forgotten = tx.run("DELETE FROM cooldown")
-        if forgotten:
+        if self.change("DELETE FROM cooldown"):
             time.sleep(1.1)  # processes look once a second
 
     def rows(self, sql: str, **values: Any) -> list[dict[str, Any]]:
-        with self.database.read():
-            cursor = self.database.connection.execute(sql, values)
+        with closing(self._connect()) as connection:
+            cursor = connection.execute(sql, values)
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def change(self, sql: str, **values: Any) -> int:
+        """How many rows it changed."""
+        with closing(self._connect()) as connection:
+            return connection.execute(sql, values).rowcount
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.folder / "thermly.db", timeout=10, isolation_level=None)
+
+
+def _die_with_the_tests() -> None:
+    """A run that is killed leaves no stack behind (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def _is_ours(name: str) -> bool:
@@ -295,7 +317,9 @@ class Caller:
         here = self.stack.http if threading.current_thread() is threading.main_thread() else requests
         return here.post(self.stack.url + path, data=data, headers=self.headers(headers), timeout=60)
 
-    def ask(self, text: Any = "Hello!", model: str = "gpt-4o", path: str = CHAT, **fields: Any) -> requests.Response:
+    def ask(
+        self, text: Any = "Hello!", model: str = "gpt-4o", path: str = CHAT, **fields: Any
+    ) -> requests.Response:
         return self.post({"model": model, "messages": user(text), **fields}, path)
 
     def told(self, text: Any = "Hello!", model: str = "gpt-4o", **fields: Any) -> dict[str, Any]:

@@ -28,10 +28,7 @@ def test_the_same_question_is_answered_once_and_then_for_free(caller: Caller, st
 def test_an_account_without_credit_still_gets_what_it_paid_for_before(stack: Stack) -> None:
     caller, marker = stack.caller(), mark()
     caller.told(marker, "auto")
-    with stack.database.begin() as tx:
-        from thermly.store import accounts
-
-        accounts.credit(tx, caller.account_id, -caller.funds()[0], "correction", "", 0)
+    stack.credit(caller, -caller.funds()[0])
     assert caller.told(marker, "auto")["x_thermostat"]["cached"] is True
     assert caller.ask(mark(), "auto").status_code == 402
 
@@ -144,9 +141,6 @@ def test_an_answer_that_nobody_waited_for_is_not_kept(caller: Caller) -> None:
 def test_an_answer_cut_short_by_a_thin_balance_is_not_kept(stack: Stack) -> None:
     thin, text = stack.caller(0.0002), order("tokens=2000", mark())
     assert thin.told(text, "auto")["choices"][0]["finish_reason"] == "length"
-    with stack.database.begin() as tx:
-        from thermly.store import accounts
-
-        accounts.credit(tx, thin.account_id, 10**9, "grant", "", 0)
+    stack.credit(thin, 10**9)
     reply = thin.told(text, "auto")
     assert reply["x_thermostat"]["cached"] is False and reply["choices"][0]["finish_reason"] == "stop"

@@ -69,9 +69,7 @@ def test_usage_adds_up_and_tells_its_details(rich: Caller, model: str) -> None:
 
 
 @pytest.mark.parametrize(("path", "prefix"), [(CHAT, "thermo-"), ("/api" + CHAT, "chatcmpl-")])
-def test_ids_have_the_prefix_of_their_surface_and_are_the_request_ids(
-    rich: Caller, path: str, prefix: str
-) -> None:
+def test_ids_have_the_prefix_of_their_surface_and_are_the_request_ids(rich: Caller, path: str, prefix: str) -> None:
     first, second = (rich.ask(path=path) for _ in range(2))
     assert first.json()["id"].startswith(prefix) and first.json()["id"] != second.json()["id"]
     assert first.headers["x-request-id"] == "req_" + first.json()["id"].removeprefix(prefix)

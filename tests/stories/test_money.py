@@ -76,9 +76,7 @@ def test_every_choice_is_charged(caller: Caller) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 def test_without_credit_nothing_is_asked_of_anybody(stack: Stack, stream: bool) -> None:
     poor, marker = stack.caller(0), mark()
-    message = refusal(
-        poor.ask(marker, stream=stream), 402, "insufficient_credits", "insufficient_credits"
-    )
+    message = refusal(poor.ask(marker, stream=stream), 402, "insufficient_credits", "insufficient_credits")
     assert "credit" in message.lower() and stack.heard(marker) == [] and poor.funds() == (0, 0)
 
 

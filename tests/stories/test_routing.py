@@ -167,8 +167,7 @@ def test_who_failed_is_asked_last_for_a_while_and_then_again(caller: Caller, sta
     marker = mark()
     caller.told(marker, "auto")
     assert [h["provider"] for h in stack.heard(marker)] != [first]
-    with stack.database.begin() as tx:  # what waiting would bring
-        tx.run("UPDATE cooldown SET until_ms = 0")
+    stack.change("UPDATE cooldown SET until_ms = 0")  # what waiting would bring
     time.sleep(1.1)
     caller.told(mark(), "auto")
     assert caller.usage(3)[-1]["provider"] == first

@@ -65,7 +65,7 @@ def account_credit(name: str, amount: int, note: str) -> None:
 @as_json
 def account_balance(name: str, as_json: bool) -> None:
     """Print the balance in dollars, exactly."""
-    with database().read() as tx:
+    with database().each() as tx:
         found = account(tx, name)
     if as_json:
         row = {"account": found.name,
@@ -96,7 +96,7 @@ def account_enable(name: str) -> None:
 @as_json
 def account_list(as_json: bool) -> None:
     """All accounts."""
-    with database().read() as tx:
+    with database().each() as tx:
         rows = [
             {"account": a.name, "id": a.id, "plan": a.plan, "balance_usd": usd(a.balance_nanousd),
              "held_usd": usd(a.held_nanousd), "status": "disabled" if a.disabled_at_ms else "active",
@@ -174,7 +174,7 @@ def key_revoke(key: str) -> None:
 @as_json
 def key_list(account_name: str | None, as_json: bool) -> None:
     """Keys, without the keys themselves."""
-    with database().read() as tx:
+    with database().each() as tx:
         listed = keys.listed(tx, account(tx, account_name).id if account_name else None)
     rows = [
         {"id": k.id, "account": k.account, "name": k.name, "key": f"…{k.hint}", "plan": k.plan,

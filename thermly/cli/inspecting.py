@@ -21,7 +21,7 @@ def usage(days: int, as_json: bool) -> None:
     settings = read()
     base = database(settings)
     accounting.account(accounting.Here(settings, base))
-    with base.read() as tx:
+    with base.each() as tx:
         rows = store.totals(tx, days)
     for row in rows:
         cost, baseline = row.pop("cost_nanousd"), row.pop("baseline_nanousd")
@@ -75,7 +75,7 @@ def route(prompt: str, model: str, as_json: bool) -> None:
 
     settings = read()
     base = database(settings)
-    with base.read() as tx:
+    with base.each() as tx:
         cooling = limits.cooling(tx, now_ms())
     catalog, assumed = _catalog(settings)
     request = ChatRequest(model, (Message("user", (Text(prompt),)),))

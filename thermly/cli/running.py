@@ -72,7 +72,7 @@ def demo_key(settings: Settings) -> tuple[str, str]:
     database = Database(settings.database)
     if path.exists():
         key = path.read_text(encoding="utf-8").strip()
-        with database.read() as tx:
+        with database.each() as tx:
             found = keys.find(tx, key)
         if found is not None and not found.revoked:
             return f"{key}   (account {DEMO})", key

@@ -144,17 +144,27 @@ def _thermostat(label: Label) -> dict[str, Any]:
 
 
 def write_events(events: Iterable[Event], request: ChatRequest, label: Callable[[], Label]) -> Iterator[bytes]:
-    """Server-sent events, ended by `[DONE]`; silence is a comment (HTML Standard, "Server-sent events")."""
+    """Server-sent events, ended by `[DONE]`; silence is a comment (HTML Standard, "Server-sent events").
+
+    What arrived together leaves together: under load this saves most of a stream's system calls.
+    """
     writer: _Chunks | None = None
-    for event in events:
-        if isinstance(event, KeepAlive):
-            yield b": keep-alive\n\n"
-            continue
-        if writer is None:
-            writer = _Chunks(request, label())
-        if data := writer.write(event):
-            yield data
-    yield b"data: [DONE]\n\n"
+    waiting: list[bytes] = []
+    try:
+        for event in events:
+            if isinstance(event, KeepAlive):
+                yield b"".join(waiting) or b": keep-alive\n\n"
+                waiting.clear()
+                continue
+            if writer is None:
+                writer = _Chunks(request, label())
+            if data := writer.write(event):
+                waiting.append(data)
+    except GatewayError:
+        yield b"".join(waiting)
+        raise
+    waiting.append(b"data: [DONE]\n\n")
+    yield b"".join(waiting)
 
 
 class _Chunks:

@@ -7,7 +7,6 @@ with its kept-alive connection; the pool hands out the line used last, which is 
 """
 
 import os
-import re
 import threading
 import time
 from collections import deque
@@ -20,12 +19,14 @@ import pycurl
 from msgspec import Struct
 
 from thermly.errors import ContentRefused, GatewayError, InvalidRequest, UpstreamFailed
+from thermly.providers.redaction import redact
 from thermly.providers.waiting import READABLE, WRITABLE, poller
 
 MAX_REPLY_BYTES = 64 << 20
 MAX_EVENT_BYTES = 16 << 20
 MAX_ERROR_BYTES = 64 << 10
 MAX_IDLE_LINES = 512
+PACE_FROM_STREAMS, PACE_PER_STREAM_S, PACE_MOST_S = 100, 0.0001, 0.1
 
 Sse = tuple[bytes, bytes] | None
 
@@ -205,6 +206,7 @@ class Client:
     def __init__(self, timeouts: Timeouts) -> None:
         self.timeouts = timeouts
         self._idle: dict[str, deque[_Line]] = {}
+        self._streams: set[Transfer] = set()
         self._lock = threading.Lock()
 
     def send(self, url: str, headers: list[str], body: bytes) -> Transfer:
@@ -238,10 +240,14 @@ class Client:
             transfer.close()
 
     def sse(self, url: str, headers: list[str], body: bytes, explain: Explain) -> Iterator[Sse]:
-        """The (event, data) pairs of a stream; None for silence. Raises GatewayError as `failure` decides."""
+        """The (event, data) pairs of a stream; None after those of one read, and in silence.
+
+        Raises GatewayError as `failure` decides.
+        """
         transfer = self.send(url, headers, body)
+        self._streams.add(transfer)
         try:
-            chunks = transfer.chunks()
+            chunks = self._paced(transfer.chunks())
             for first in chunks:
                 if not first:
                     yield None
@@ -253,7 +259,16 @@ class Client:
                 return
             check(transfer, b"", explain, "text/event-stream")
         finally:
+            self._streams.discard(transfer)
             transfer.close()
+
+    def _paced(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """With hundreds of streams under way, look at each a few times less often: what has gathered meanwhile
+        costs one pass instead of several. At most `PACE_MOST_S` is added to a token, none to the first."""
+        for chunk in chunks:
+            yield chunk
+            if (streams := len(self._streams)) >= PACE_FROM_STREAMS:
+                time.sleep(min(streams * PACE_PER_STREAM_S, PACE_MOST_S))
 
 
 def check(transfer: Transfer, data: bytes, explain: Explain, wanted: str = "application/json") -> None:
@@ -302,20 +317,6 @@ def failure(status: int, error: VendorError, retry_after_s: int | None = None) -
     )
 
 
-# Ids of accounts and requests have a digit or a mask; without that, "org-specific" would be one.
-_SECRET = re.compile(
-    r"\b(?:(?:sk|rk|pk|gsk|xai)[-_]|AIza|Bearer +)[\w\-*.]{6,}"
-    r"|\b(?:org|proj|req|acct)[-_](?=[\w\-]*[\d*])[\w\-*]{6,}"
-    r"|\bprojects/[\w\-]+"
-    r"|https?://\S+"
-)
-
-
-def redact(text: str) -> str:
-    """A vendor's sentence without keys, organisations, request ids and addresses, and of bounded length."""
-    return _SECRET.sub("[…]", text)[:500]
-
-
 def decode(data: bytes) -> Any:
     """Parse an upstream's JSON. Raises UpstreamFailed."""
     try:
@@ -350,9 +351,13 @@ def _pairs(first: bytes, chunks: Iterator[bytes]) -> Iterator[Sse]:
         if b"\r" in buffer:
             buffer = buffer.replace(b"\r\n", b"\n")
         *blocks, buffer = buffer.split(b"\n\n")
+        told = False
         for block in blocks:
             if pair := _pair(block):
+                told = True
                 yield pair
+        if told:
+            yield None
         if len(buffer) > MAX_EVENT_BYTES:
             raise UpstreamFailed("The model's provider sent more than can be read.")
         chunk = next(chunks, None)

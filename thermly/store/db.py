@@ -43,17 +43,17 @@ class Tx:
 
 
 class _Scope:
-    """`with` the connection to oneself; a writing scope is one transaction."""
+    """`with` the connection to oneself; a spanning scope is one transaction."""
 
-    def __init__(self, database: "Database", writes: bool) -> None:
-        self._database, self._writes = database, writes
+    def __init__(self, database: "Database", spans: bool) -> None:
+        self._database, self._spans = database, spans
 
     def __enter__(self) -> Tx:
         database = self._database
         database.lock.acquire()
         try:
             tx = database.tx()
-            if self._writes:
+            if self._spans:
                 database.connection.execute("BEGIN IMMEDIATE")
         except BaseException:
             database.lock.release()
@@ -65,7 +65,7 @@ class _Scope:
     ) -> None:
         connection = self._database.connection
         try:
-            if self._writes:
+            if self._spans:
                 if kind is None:
                     connection.execute("COMMIT")
                 else:
@@ -90,11 +90,11 @@ class Database:
 
     def begin(self) -> _Scope:
         """One transaction: committed at the end of the `with`, rolled back when it raises."""
-        return _Scope(self, writes=True)
+        return _Scope(self, spans=True)
 
-    def read(self) -> _Scope:
-        """Single statements, each its own transaction."""
-        return _Scope(self, writes=False)
+    def each(self) -> _Scope:
+        """Statements, each a transaction of its own: for reading, and for writes that are one statement."""
+        return _Scope(self, spans=False)
 
     def tx(self) -> Tx:
         if self._pid != os.getpid():

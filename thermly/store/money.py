@@ -1,8 +1,12 @@
 """Holds: reserve the worst case, charge what it came to, free the rest. Each hold closes once.
 
+Each move is one statement; the schema's triggers carry it into the sums.
+
 Invariants, which `thermly doctor` checks: an account's balance is its credits less the cost of its settled
 usage; its held sum is that of its rows in `hold`; no such row belongs to a dead process.
 """
+
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -44,58 +48,47 @@ class Closing(Struct, frozen=True):
 
 
 def hold(tx: Tx, opening: Opening, amount_nanousd: int) -> bool:
-    """Reserve the amount, or change nothing and say False: neither the account nor the key's cap has so much.
+    """Reserve the amount, or change nothing and say False: not enough funds.
 
-    Raises InsufficientFunds when the cap leaves nothing at all.
+    Raises InsufficientFunds when it is the key's own cap that stands in the way.
     """
-    if not _reserve(tx, opening, amount_nanousd):
-        return False
-    tx.run(
+    values = {**asdict(opening), "amount": amount_nanousd}
+    granted = tx.run(
         """INSERT INTO hold (id, account_id, key_id, amount_nanousd, capped, owner, surface, requested_model,
              started_at_ms)
-           VALUES (:id, :account_id, :key_id, :amount, :capped, :owner, :surface, :requested_model,
-             :started_at_ms)""",
-        {**asdict(opening), "amount": amount_nanousd},
+           SELECT :id, id, :key_id, :amount, :capped, :owner, :surface, :requested_model, :started_at_ms
+           FROM account WHERE id = :account_id AND balance_nanousd - held_nanousd >= :amount
+             AND (:capped = 0 OR EXISTS (SELECT 1 FROM api_key WHERE id = :key_id
+               AND (cap_nanousd IS NULL OR spent_nanousd + held_nanousd + :amount <= cap_nanousd)))""",
+        values,
     )
-    return True
+    if not granted and opening.capped:
+        _refuse_at_cap(tx, opening, amount_nanousd)
+    return granted > 0
 
 
 def extend(tx: Tx, opening: Opening, more_nanousd: int) -> bool:
-    """Raise an open hold, for a dearer target than the one it was made for."""
-    if not _reserve(tx, opening, more_nanousd):
-        return False
-    changed = tx.run(
-        "UPDATE hold SET amount_nanousd = amount_nanousd + :more WHERE id = :id",
-        {"more": more_nanousd, "id": opening.id},
+    """Raise an open hold, for a dearer target than the one it was made for; like `hold`."""
+    granted = tx.run(
+        """UPDATE hold SET amount_nanousd = amount_nanousd + :more WHERE id = :id
+             AND EXISTS (SELECT 1 FROM account WHERE id = :account_id AND balance_nanousd - held_nanousd >= :more)
+             AND (capped = 0 OR EXISTS (SELECT 1 FROM api_key WHERE id = :key_id
+               AND (cap_nanousd IS NULL OR spent_nanousd + held_nanousd + :more <= cap_nanousd)))""",
+        {"id": opening.id, "account_id": opening.account_id, "key_id": opening.key_id, "more": more_nanousd},
     )
-    if changed != 1:
-        raise RuntimeError(f"hold {opening.id} is closed and cannot be extended")
-    return True
+    if not granted and opening.capped:
+        _refuse_at_cap(tx, opening, more_nanousd)
+    return granted > 0
 
 
-def _reserve(tx: Tx, opening: Opening, amount_nanousd: int) -> bool:
-    values = {"amount": amount_nanousd, "account": opening.account_id, "key": opening.key_id,
-              "capped": opening.capped}  # fmt: skip
-    reserved = tx.run(
-        """UPDATE account SET held_nanousd = held_nanousd + :amount
-           WHERE id = :account AND balance_nanousd - held_nanousd >= :amount
-             AND (:capped = 0 OR EXISTS (
-               SELECT 1 FROM api_key WHERE id = :key
-                 AND (cap_nanousd IS NULL OR spent_nanousd + api_key.held_nanousd + :amount <= cap_nanousd)))""",
-        values,
+def _refuse_at_cap(tx: Tx, opening: Opening, amount_nanousd: int) -> None:
+    left = tx.one(
+        """SELECT cap_nanousd - spent_nanousd - held_nanousd FROM api_key
+           WHERE id = :key AND spent_nanousd + held_nanousd + :amount > cap_nanousd""",
+        {"key": opening.key_id, "amount": amount_nanousd},
     )
-    if not opening.capped:
-        return reserved == 1
-    if reserved:
-        tx.run("UPDATE api_key SET held_nanousd = held_nanousd + :amount WHERE id = :key", values)
-        return True
-    row = tx.one(
-        "SELECT 1 FROM api_key WHERE id = :key AND spent_nanousd + held_nanousd >= cap_nanousd",
-        {"key": opening.key_id},
-    )
-    if row is not None:
+    if left is not None and left[0] <= 0:
         raise InsufficientFunds("This API key's spend cap is reached.", code="spend_cap_reached")
-    return False
 
 
 def available(tx: Tx, account_id: str, key_id: str) -> int:
@@ -110,55 +103,45 @@ def available(tx: Tx, account_id: str, key_id: str) -> int:
     return int(row[0]) if row[1] is None else int(min(row[0], row[1]))
 
 
+_COLUMNS = """id, account_id, key_id, capped, surface, requested_model, started_at_ms, state, outcome,
+  cost_nanousd, baseline_nanousd, model, provider, complexity_level, reasons, stream, cache, input_tokens,
+  cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, first_ms, duration_ms"""
+_CLOSING = """:state, :outcome, :cost, :baseline, :model, :provider, :level, :reasons, :stream, :cache, :input,
+  :cached, :written, :output, :reasoning, :estimated, :first, :duration"""
+
+
 def close(tx: Tx, usage_id: str, closing: Closing) -> bool:
-    """Settle or release: charge the cost, free the hold, write the usage row. False when it was closed
-    before: then nothing changes."""
-    row = tx.one(
-        """DELETE FROM hold WHERE id = :id
-           RETURNING account_id, key_id, amount_nanousd, capped, surface, requested_model, started_at_ms""",
-        {"id": usage_id},
+    """Settle or release: write the usage row, with which the cost is charged and the hold goes. False when it
+    was closed before: then nothing changes."""
+    closed = tx.run(
+        f"""INSERT INTO usage ({_COLUMNS})
+            SELECT id, account_id, key_id, capped, surface, requested_model, started_at_ms, {_CLOSING}
+            FROM hold WHERE id = :id""",  # noqa: S608
+        {"id": usage_id, **_values(closing)},
     )
-    if row is None:
-        return False
-    account_id, key_id, amount, capped, surface, requested_model, started_at_ms = row
-    values = {"cost": closing.cost_nanousd, "amount": amount, "account": account_id, "key": key_id}
-    tx.run(
-        """UPDATE account SET balance_nanousd = balance_nanousd - :cost, held_nanousd = held_nanousd - :amount
-           WHERE id = :account""",
-        values,
-    )
-    if capped:
-        tx.run(
-            """UPDATE api_key SET spent_nanousd = spent_nanousd + :cost, held_nanousd = held_nanousd - :amount
-               WHERE id = :key""",
-            values,
-        )
-    opening = Opening(usage_id, account_id, key_id, "", capped, surface, requested_model, started_at_ms)
-    record(tx, opening, closing)
-    return True
+    return closed > 0
 
 
 def record(tx: Tx, opening: Opening, closing: Closing) -> None:
-    """The usage row of a request that has ended; by itself for those that held nothing (cache hits)."""
-    used = closing.usage
+    """The usage row of a request that held nothing (a cache hit)."""
     tx.run(
-        """INSERT INTO usage (id, account_id, key_id, state, outcome, capped, cost_nanousd, baseline_nanousd,
-             surface, requested_model, model, provider, complexity_level, reasons, stream, cache,
-             input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated,
-             started_at_ms, first_ms, duration_ms)
-           VALUES (:id, :account_id, :key_id, :state, :outcome, :capped, :cost, :baseline,
-             :surface, :requested_model, :model, :provider, :level, :reasons, :stream, :cache,
-             :input, :cached, :written, :output, :reasoning, :estimated, :started, :first, :duration)""",
-        {"id": opening.id, "account_id": opening.account_id, "key_id": opening.key_id,
-         "state": closing.state, "outcome": closing.outcome, "capped": opening.capped,
-         "cost": closing.cost_nanousd, "baseline": closing.baseline_nanousd, "surface": opening.surface,
-         "requested_model": opening.requested_model, "model": closing.model, "provider": closing.provider,
-         "level": closing.complexity_level, "reasons": closing.reasons, "stream": closing.stream,
-         "cache": closing.cache, "input": used.input_tokens, "cached": used.cached_input_tokens,
-         "written": used.cache_write_tokens + used.cache_write_1h_tokens, "output": used.output_tokens,
-         "reasoning": used.reasoning_tokens, "estimated": int(used.estimated),
-         "started": opening.started_at_ms, "first": closing.first_ms, "duration": closing.duration_ms},
-    )  # fmt: skip
+        f"""INSERT INTO usage ({_COLUMNS})
+            VALUES (:id, :account_id, :key_id, :capped, :surface, :requested_model, :started_at_ms, {_CLOSING})""",  # noqa: S608
+        {**asdict(opening), **_values(closing)},
+    )
+
+
+def _values(closing: Closing) -> dict[str, Any]:
+    used = closing.usage
+    return {
+        "state": closing.state, "outcome": closing.outcome, "cost": closing.cost_nanousd,
+        "baseline": closing.baseline_nanousd, "model": closing.model, "provider": closing.provider,
+        "level": closing.complexity_level, "reasons": closing.reasons, "stream": closing.stream,
+        "cache": closing.cache, "input": used.input_tokens, "cached": used.cached_input_tokens,
+        "written": used.cache_write_tokens + used.cache_write_1h_tokens, "output": used.output_tokens,
+        "reasoning": used.reasoning_tokens, "estimated": int(used.estimated), "first": closing.first_ms,
+        "duration": closing.duration_ms,
+    }  # fmt: skip
 
 
 def owners_of_holds(tx: Tx) -> list[str]:

@@ -21,7 +21,7 @@ def identify(headers: Headers, names: tuple[str, ...], database: Database) -> Ca
         )
     if len(key) > MAX_KEY_CHARS:
         raise Unauthenticated("Invalid API key provided.")
-    with database.read() as tx:
+    with database.each() as tx:
         found = keys.find(tx, key)
     if found is None:
         raise Unauthenticated("Invalid API key provided.")

@@ -44,31 +44,31 @@ class DatabaseStorage(Storage):
     def take(self, key: str, expiry_s: int) -> tuple[int, float]:
         """Count one and tell at once: (count, epoch second of the reset). The library's own three calls
         (incr, get, get_expiry) would be three statements."""
-        with self._database.read() as tx:
+        with self._database.each() as tx:
             count, resets_at_ms = store.count(tx, key, expiry_s, 1, _now_ms())
         return count, resets_at_ms / 1000
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        with self._database.read() as tx:
+        with self._database.each() as tx:
             return store.count(tx, key, int(expiry), amount, _now_ms())[0]
 
     def get(self, key: str) -> int:
-        with self._database.read() as tx:
+        with self._database.each() as tx:
             return store.peek(tx, key, _now_ms())[0]
 
     def get_expiry(self, key: str) -> float:
-        with self._database.read() as tx:
+        with self._database.each() as tx:
             return store.peek(tx, key, _now_ms())[1] / 1000
 
     def check(self) -> bool:
         return True
 
     def reset(self) -> int | None:
-        with self._database.read() as tx:
+        with self._database.each() as tx:
             return store.clear(tx)
 
     def clear(self, key: str) -> None:
-        with self._database.read() as tx:
+        with self._database.each() as tx:
             store.clear(tx, key)
 
 

@@ -1,8 +1,8 @@
 -- Money is whole nano-dollars (…_nanousd), times are milliseconds since 1970 in UTC (…_ms); the views at the
--- end show both as people write them. Two things are SQLite's own and would be written otherwise elsewhere:
--- WITHOUT ROWID (one tree in place of two, on tables that every request writes) and usage.seq, which SQLite
--- gives out in the order of commits. For the same reason those tables have no foreign keys: accounts and keys
--- are never deleted.
+-- end show both as people write them. Three things are SQLite's own and would be written otherwise elsewhere:
+-- WITHOUT ROWID (one tree in place of two, on tables that every request writes), usage.seq, which SQLite gives out
+-- in the order of commits, and the triggers' syntax. Tables that every request writes have no foreign keys, which
+-- would cost a look-up each: accounts and keys are never deleted.
 
 CREATE TABLE account (
   id TEXT PRIMARY KEY,
@@ -158,6 +158,37 @@ CREATE TABLE cooldown (
   until_ms BIGINT NOT NULL,
   reason TEXT NOT NULL
 );
+
+-- The sums in account and api_key follow the rows of credit, hold and usage, whoever writes those: each move of
+-- money is then one statement, and a credit that is inserted by hand counts too.
+CREATE TRIGGER credit_added AFTER INSERT ON credit BEGIN
+  UPDATE account SET balance_nanousd = balance_nanousd + NEW.amount_nanousd, alerted_at_ms = NULL
+  WHERE id = NEW.account_id;
+END;
+
+CREATE TRIGGER hold_opened AFTER INSERT ON hold BEGIN
+  UPDATE account SET held_nanousd = held_nanousd + NEW.amount_nanousd WHERE id = NEW.account_id;
+  UPDATE api_key SET held_nanousd = held_nanousd + NEW.amount_nanousd WHERE NEW.capped = 1 AND id = NEW.key_id;
+END;
+
+CREATE TRIGGER hold_extended AFTER UPDATE OF amount_nanousd ON hold BEGIN
+  UPDATE account SET held_nanousd = held_nanousd + NEW.amount_nanousd - OLD.amount_nanousd
+  WHERE id = NEW.account_id;
+  UPDATE api_key SET held_nanousd = held_nanousd + NEW.amount_nanousd - OLD.amount_nanousd
+  WHERE NEW.capped = 1 AND id = NEW.key_id;
+END;
+
+CREATE TRIGGER hold_closed AFTER DELETE ON hold BEGIN
+  UPDATE account SET held_nanousd = held_nanousd - OLD.amount_nanousd WHERE id = OLD.account_id;
+  UPDATE api_key SET held_nanousd = held_nanousd - OLD.amount_nanousd WHERE OLD.capped = 1 AND id = OLD.key_id;
+END;
+
+CREATE TRIGGER usage_added AFTER INSERT ON usage BEGIN
+  UPDATE account SET balance_nanousd = balance_nanousd - NEW.cost_nanousd
+  WHERE NEW.cost_nanousd > 0 AND id = NEW.account_id;
+  UPDATE api_key SET spent_nanousd = spent_nanousd + NEW.cost_nanousd WHERE NEW.capped = 1 AND id = NEW.key_id;
+  DELETE FROM hold WHERE id = NEW.id;
+END;
 
 CREATE VIEW balances AS
 SELECT name, plan,

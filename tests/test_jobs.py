@@ -1,0 +1,224 @@
+"""The queue, on a real Redis of the test's own."""
+
+import json
+import subprocess
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import books
+import pytest
+import redis
+from rq.registry import FailedJobRegistry
+
+from thermly import accounting, jobs, redis_server
+from thermly.store import money
+from thermly.store.db import Database
+
+
+class Server:
+    """A Redis on a unix socket, which can be taken away and brought back."""
+
+    def __init__(self, folder: Path) -> None:
+        self._binary = redis_server.find() or ""
+        self._folder, self._socket = folder, redis_server.socket_path(folder)
+        self._socket.parent.mkdir(parents=True, exist_ok=True)
+        self.url = f"unix://{self._socket}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = redis_server.command(self._binary, self._socket, self._folder)
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        assert until(self._answers), "Redis did not start"
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _answers(self) -> bool:
+        with jobs.connect(self.url) as connection:
+            try:
+                return bool(connection.ping())
+            except redis.RedisError:
+                return False
+
+
+def until(what: Callable[[], bool], seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if what():
+            return True
+        time.sleep(0.01)
+    return what()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    if redis_server.find() is None:
+        pytest.skip("no Redis server is on this machine")
+    server = Server(tmp_path / "r")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """The books of this instance, on which the jobs that run in this process work too."""
+    base = books.fresh(tmp_path)
+    monkeypatch.setenv("THERMLY_INSTANCE", str(tmp_path))
+    accounting.here.cache_clear()
+    yield base
+    if accounting.here.cache_info().currsize:
+        accounting.here().database.close()
+    accounting.here.cache_clear()
+    base.close()
+
+
+def use(base: Database, times: int = 1) -> None:
+    by = books.payer(base, f"account {time.monotonic_ns()}", 1000)
+    with base.begin() as tx:
+        for _ in range(times):
+            money.record(tx, books.opening(by), books.settled(0))
+
+
+def accounted(base: Database) -> int:
+    return books.number(base, "SELECT COALESCE(SUM(requests), 0) FROM usage_day")
+
+
+def test_the_job_brings_the_totals_up_to_date(server: Server, base: Database) -> None:
+    use(base, 3)
+    assert jobs.account_later(jobs.queue(server.url), 60)
+    jobs.work(server.url, burst=True)
+    assert accounted(base) == 3
+
+
+def test_housekeeping_frees_what_the_dead_held(server: Server, base: Database) -> None:
+    by = books.payer(base, credit_nanousd=1000)
+    with base.begin() as tx:
+        assert money.hold(tx, books.opening(by, "999999-dead"), 600)
+    assert jobs.housekeep_later(jobs.queue(server.url), 60)
+    jobs.work(server.url, burst=True)
+    assert books.account_of(base, by).held_nanousd == 0
+
+
+def test_however_many_ask_one_job_is_enqueued_in_a_span(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs.time, "time", lambda: 1000.0)
+    to = jobs.queue(server.url)
+    assert [jobs.account_later(to, 5) for _ in range(3)] == [True, False, False]
+    assert jobs.housekeep_later(to, 5)
+    monkeypatch.setattr(jobs.time, "time", lambda: 1005.0)
+    assert jobs.account_later(to, 5)
+    assert to.count == 3
+
+
+def test_a_job_that_breaks_off_is_kept_for_a_look_and_the_next_does_its_work(
+    server: Server, base: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(base)
+    to = jobs.queue(server.url)
+
+    def broken(_at: object) -> None:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(accounting, "account", broken)
+        patch.setattr(jobs.time, "time", lambda: 1000.0)
+        assert jobs.account_later(to, 5)
+        jobs.work(server.url, burst=True)
+        assert FailedJobRegistry(queue=to).count == 1
+        patch.setattr(jobs.time, "time", lambda: 1005.0)
+        assert jobs.account_later(to, 5)
+    jobs.work(server.url, burst=True)
+    assert accounted(base) == 1
+
+
+def test_nothing_in_redis_is_pickled_and_nothing_private_is_there(server: Server, base: Database) -> None:
+    by = books.payer(base, credit_nanousd=1000)
+    to = jobs.queue(server.url)
+    jobs.account_later(to, 60)
+    with jobs.connect(server.url) as connection:
+        data = {
+            (key, field): value
+            for key in connection.keys("rq:job:*")
+            if connection.type(key) == b"hash"
+            for field, value in connection.hgetall(key).items()
+        }
+    calls = [zlib.decompress(value) for (_, field), value in data.items() if field == b"data"]
+    assert [json.loads(call) for call in calls] == [["workers.usage.account", None, [], {}]]
+    for value in data.values():
+        assert not value.startswith(b"\x80"), "a pickle"
+        assert by.key.encode() not in value
+    jobs.work(server.url, burst=True)
+    with jobs.connect(server.url) as connection:
+        assert connection.keys("rq:job:*") == [], "what is done leaves nothing behind"
+
+
+def test_requests_only_nudge_and_the_pulse_enqueues(server: Server, base: Database) -> None:
+    chores: list[int] = []
+    pulse = jobs.Pulse(server.url, 0.02, 60, lambda: chores.append(1))
+    to = jobs.queue(server.url)
+    for _ in range(1000):
+        pulse.nudge()
+    assert until(lambda: to.count >= 2), "accounting and housekeeping"
+    assert until(lambda: not pulse._nudged.is_set())
+    assert 1 <= len(chores) < 10
+    use(base)
+    jobs.work(server.url, burst=True)
+    assert accounted(base) == 1
+
+
+def test_with_redis_gone_the_pulse_lives_on_and_catches_up(
+    server: Server, base: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    chores: list[int] = []
+    pulse = jobs.Pulse(server.url, 0.02, 60, lambda: chores.append(1))
+    server.stop()
+    use(base)
+    began = time.monotonic()
+    pulse.nudge()
+    assert time.monotonic() - began < 0.5, "who nudges never waits for Redis"
+    assert until(lambda: len(chores) >= 3), "its other chores are done all the same"
+    assert pulse._nudged.is_set(), "and it has not forgotten"
+    warnings = [r.getMessage() for r in caplog.records if "Redis is gone" in r.getMessage()]
+    assert len(warnings) == 1, "said once, not at each beat"
+    server.start()
+    assert until(lambda: jobs.queue(server.url).count > 0)
+    jobs.work(server.url, burst=True)
+    assert accounted(base) == 1
+    assert until(lambda: not pulse._nudged.is_set())
+
+
+def test_a_chore_that_fails_does_not_stop_the_pulse(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    beats: list[int] = []
+
+    def chore() -> None:
+        beats.append(1)
+        if len(beats) == 1:
+            raise ZeroDivisionError
+
+    pulse = jobs.Pulse(server.url, 0.02, 60, chore)
+    pulse.nudge()
+    assert until(lambda: "missed a beat" in caplog.text)
+    pulse.nudge()
+    assert until(lambda: jobs.queue(server.url).count > 0)
+    assert until(lambda: not pulse._nudged.is_set())
+
+
+def test_without_redis_at_all_the_chores_are_still_done() -> None:
+    beats: list[int] = []
+    pulse = jobs.Pulse("", 0.01, 60, lambda: beats.append(1))
+    pulse.nudge()
+    assert until(lambda: beats == [1])
+    pulse.nudge()
+    assert until(lambda: beats == [1, 1])
+
+
+def test_a_redis_that_is_not_there_is_told_within_a_moment(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(redis.ConnectionError):
+        jobs.account_later(jobs.queue(f"unix://{tmp_path}/nobody.sock"), 1)
+    assert time.monotonic() - began < 1

@@ -1,0 +1,48 @@
+"""Which targets are cooling down, shared by all processes of the box through the database.
+
+Knows: failures and how long they count. Must not know: why a target is asked.
+"""
+
+import logging
+import time
+
+from thermly.catalog import Target
+from thermly.errors import GatewayError
+from thermly.store import limits
+from thermly.store.db import Database
+
+log = logging.getLogger("thermly.health")
+
+COOL_BASE_MS, COOL_MOST_MS = 5_000, 120_000
+
+
+class Health:
+    """Which targets are cooling down, as all processes of the box see it; read at most once a second."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._cooling: dict[str, str] = {}
+        self._read_at = 0.0
+
+    def cooling(self) -> dict[str, str]:
+        now = time.monotonic()
+        if now - self._read_at > 1:
+            self._read_at = now
+            with self._database.each() as tx:
+                self._cooling = limits.cooling(tx, time.time_ns() // 1_000_000)
+        return self._cooling
+
+    def failed(self, target: Target, error: GatewayError) -> None:
+        base_ms = min((error.retry_after_s or 0) * 1000 or COOL_BASE_MS, COOL_MOST_MS)
+        log.warning("%s failed: %s %s", target.name, error.message, error.detail)
+        with self._database.each() as tx:
+            limits.cool(
+                tx, target.name, error.code or error.kind, time.time_ns() // 1_000_000, base_ms, COOL_MOST_MS
+            )
+        self._read_at = 0.0
+
+    def answered(self, target: Target) -> None:
+        if target.name in self._cooling:
+            with self._database.each() as tx:
+                limits.warm(tx, target.name)
+            self._read_at = 0.0
