@@ -287,8 +287,11 @@ def replay(reply: Reply) -> Iterator[Event]:
     """The events of a whole reply: what `gather` undoes."""
     for index, choice in enumerate(reply.choices):
         yield Begin(index)
+        rows = choice.logprobs
         for part in choice.parts:
-            yield from tell_part(part, index, choice.logprobs)
+            yield from tell_part(part, index, rows)
+            if isinstance(part, Text | Refusal):
+                rows = None  # told once, with the first that they can belong to
         yield End(choice.reason, index, choice.logprobs, choice.extras)
     yield Done(reply.usage, reply.extras)
 
@@ -298,7 +301,7 @@ def tell_part(part: Part, choice: int = 0, logprobs: list[Any] | None = None) ->
     text = text_of(part)
     yield PartBegin(emptied(part), choice)
     if text:
-        yield PartDelta(text, choice, logprobs if isinstance(part, Text) else None)
+        yield PartDelta(text, choice, logprobs if isinstance(part, Text | Refusal) else None)
     yield PartEnd(part, choice)
 
 

@@ -83,7 +83,7 @@ def test_the_claims_of_a_dead_process_are_given_up_and_nobody_elses(base: Databa
     claim(base, "1-me/a", key="one")
     claim(base, "1-me/b", key="two")
     claim(base, "1-meant/a", key="three")
-    claim(base, "1_me/a", key="four")
+    claim(base, "1-ME/a", key="four")
     keep(base, "five")
     with base.begin() as tx:
         assert cache.abandon_all(tx, "1-me/") == 2

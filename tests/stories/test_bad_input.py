@@ -127,7 +127,7 @@ def test_sounds_and_files_that_are_none_are_named(rich: Caller) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/nothing", "/api/v1/nothing", "/api", "/nothing",
-                                  "/v1/chat/completions/", "/v1/chat", "/V1/chat/completions", "/v1//chat/completions",
+                                  "/v1/chat/completions/", "/v1/chat", "/V1/chat/completions",
                                   "/.env", "/v1/%00", "/v1/..%2f..%2fetc/passwd"])  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_path_that_nobody_serves_is_404_in_json(stack: Stack, path: str, method: str) -> None:
@@ -137,6 +137,14 @@ def test_a_path_that_nobody_serves_is_404_in_json(stack: Stack, path: str, metho
         assert response.status_code < 500  # pages may live there
         return
     refusal(response, 404, "not_found_error", "not_found")
+
+
+def test_a_doubled_slash_is_answered_in_json(rich: Caller) -> None:
+    body = json.dumps({"model": "gpt-4o", "messages": user("Hello!")})
+    response = rich.stack.http.post(
+        rich.stack.url + "/v1//chat/completions", data=body, headers=rich.headers(), allow_redirects=False
+    )
+    assert response.headers["Content-Type"] == "application/json" and response.status_code in (200, 404)
 
 
 @pytest.mark.parametrize("path", [CHAT, API])
@@ -161,8 +169,9 @@ def test_another_content_type_is_read_as_json_all_the_same(rich: Caller) -> None
 # ---- upstreams
 
 
-@pytest.mark.parametrize("model", ["gpt-4o", "claude-sonnet-4-5", "gemini-2.5-flash", "deepseek-v4-flash"])
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("model", "stream"), [
+    ("gpt-4o", False), ("claude-sonnet-4-5", True), ("claude-sonnet-4-5", False), ("gemini-2.5-flash", True),
+])  # fmt: skip
 @pytest.mark.parametrize("directive", [
     "status=500", "status=502", "status=503", "status=429", "status=529", "status=401", "status=403", "status=404",
     "html", "html status=500", "badjson", "cut=0",

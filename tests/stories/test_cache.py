@@ -7,7 +7,6 @@ import pytest
 from stories.stack import CHAT, Caller, Stack, at_once, mark, order, user
 from stories.test_chat import message_of
 
-pytestmark = pytest.mark.usefixtures("calm")
 EVERYBODY = ("openai", "anthropic", "google", "deepseek")
 
 
@@ -51,10 +50,9 @@ def test_another_account_never_sees_it(caller: Caller, stack: Stack) -> None:
 def test_a_fresh_answer_is_fetched_and_kept_on_demand(caller: Caller, stack: Stack, value: str) -> None:
     marker = mark()
     body = {"model": "auto", "messages": user(marker)}
-    first = stack.first_provider()
 
     def said(words: str, headers: dict[str, str] | None = None) -> tuple[str, bool]:
-        with stack.upstream(**{first: {"directive": f"say={words}"}}):
+        with stack.upstream(**{p: {"directive": f"say={words}"} for p in EVERYBODY}):
             reply = caller.post(body, headers=headers).json()
         return message_of(reply)["content"], reply["x_thermostat"]["cached"]
 
@@ -138,7 +136,7 @@ def test_an_answer_that_nobody_waited_for_is_not_kept(caller: Caller) -> None:
     assert stream.done and stream.chunks[0]["x_thermostat"]["cached"] is False
 
 
-def test_an_answer_cut_short_by_a_thin_balance_is_not_kept(stack: Stack) -> None:
+def test_an_answer_cut_short_by_a_thin_balance_is_not_kept(stack: Stack, calm: None) -> None:
     thin, text = stack.caller(0.0002), order("tokens=2000", mark())
     assert thin.told(text, "auto")["choices"][0]["finish_reason"] == "length"
     stack.credit(thin, 10**9)

@@ -75,7 +75,7 @@ def test_ids_have_the_prefix_of_their_surface_and_are_the_request_ids(rich: Call
     assert first.headers["x-request-id"] == "req_" + first.json()["id"].removeprefix(prefix)
 
 
-def test_a_smart_name_is_shown_as_the_model_that_answered(rich: Caller, calm: None) -> None:
+def test_a_smart_name_is_shown_as_the_model_that_answered(rich: Caller) -> None:
     reply = rich.told(f"Hello {mark()}", "auto")
     thermostat = reply["x_thermostat"]
     assert reply["model"] == thermostat["actual_model"] not in ("auto", "")

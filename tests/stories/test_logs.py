@@ -9,6 +9,7 @@ import pytest
 from stories.stack import CHAT, Stack, mark, order, user
 
 pytestmark = pytest.mark.last
+UNHEARD_OF = ("Traceback", "ERROR", "CRITICAL", "SIGSEGV", "Fatal Python error", "was sent SIG")
 PROVIDERS = ("openai", "anthropic", "google", "deepseek")
 
 
@@ -30,15 +31,13 @@ def test_no_key_and_no_prompt_is_in_the_log(stack: Stack) -> None:
     )
     for model in models:
         for fault in faults:
-            for stream in (False, True):
-                text = order(fault, prompt) if fault else prompt
-                caller.post({"model": model, "messages": talk + user(text), "stream": stream})
+            text = order(fault, prompt) if fault else prompt
+            caller.post({"model": model, "messages": talk + user(text), "stream": model in models[::2]})
     bad = [
         {"model": prompt, "messages": user(prompt)},
         {"model": "gpt-4o", "messages": user(prompt), "temperature": prompt},
         {"model": "gpt-4o", "messages": [{"role": prompt, "content": prompt}]},
         {"model": "gpt-4o", "messages": user(prompt), "tool_choice": {"function": {"name": prompt}}},
-        {"model": "gpt-4o", "messages": user(prompt), "n": 128, prompt: prompt},
         {"model": "gpt-4o", "messages": user([{"type": "image_url", "image_url": {"url": prompt}}])},
         {"model": "gpt-4o", "messages": user(prompt), "response_format": {"type": "json_object"}},
     ]
@@ -61,6 +60,13 @@ def test_no_key_and_no_prompt_is_in_the_log(stack: Stack) -> None:
     assert "sk-thermo-" not in log.replace("sk-thermo-…", "")
 
 
+def test_a_vendors_sentence_that_quotes_the_caller_is_not_logged(stack: Stack) -> None:
+    caller, words = stack.caller(), mark()
+    response = caller.ask("Hello!", **{words: 1})
+    assert response.status_code == 422 and words in response.text
+    assert words not in stack.log()
+
+
 def test_what_the_caller_was_told_can_be_found_in_the_log(stack: Stack) -> None:
     response = stack.caller().ask(order("status=500"))
     assert response.status_code == 503 and response.headers["x-request-id"] in stack.log()
@@ -68,7 +74,7 @@ def test_what_the_caller_was_told_can_be_found_in_the_log(stack: Stack) -> None:
 
 def test_nothing_that_was_asked_in_the_whole_run_was_an_internal_error(stack: Stack) -> None:
     log = stack.log()
-    assert "Traceback" not in log and "internal error" not in log and "SIGSEGV" not in log, log[-5000:]
+    assert not [line for line in log.splitlines() if any(word in line for word in UNHEARD_OF)]
 
 
 def test_the_database_keeps_no_key(stack: Stack) -> None:

@@ -14,7 +14,6 @@ from stories.test_chat import PIXEL, WEATHER, message_of
 from thermly import catalog as catalogs
 from thermly.catalog import Catalog
 
-pytestmark = pytest.mark.usefixtures("calm")
 HARD = (
     "Prove rigorously, step by step, that there are infinitely many primes, then refactor this multi-threaded "
     "codebase, analyze the legal implications in detail and design a comprehensive roadmap. "
@@ -38,7 +37,7 @@ def tier_of(catalog: Catalog, model: str) -> str | None:
 
 
 def test_auto_takes_the_cheapest_for_an_easy_question_and_the_best_for_a_hard_one(
-    rich: Caller, catalog: Catalog
+    rich: Caller, calm: None, catalog: Catalog
 ) -> None:
     easy, hard = (thermostat(rich.told(text + mark(), "auto")) for text in ("Hello! ", HARD))
     assert easy["complexity_level"] == 1 and tier_of(catalog, easy["actual_model"]) == "fast"
@@ -47,13 +46,13 @@ def test_auto_takes_the_cheapest_for_an_easy_question_and_the_best_for_a_hard_on
 
 @pytest.mark.parametrize("tier", ["fast", "balanced", "best"])
 def test_a_tier_is_answered_by_its_first_model_however_hard_the_question(
-    rich: Caller, catalog: Catalog, tier: str
+    rich: Caller, calm: None, catalog: Catalog, tier: str
 ) -> None:
     for text in ("Hello! ", HARD):
         assert thermostat(rich.told(text + mark(), tier))["actual_model"] == catalog.tiers[tier][0].id
 
 
-def test_the_reasons_are_kept_with_the_usage(caller: Caller) -> None:
+def test_the_reasons_are_kept_with_the_usage(caller: Caller, calm: None) -> None:
     caller.told(HARD + mark(), "auto")
     (row,) = caller.usage()
     assert row["requested_model"] == "auto" and row["complexity_level"] >= 4
@@ -157,7 +156,7 @@ def test_a_direct_name_is_tried_twice_and_nobody_else_is_asked(caller: Caller) -
     assert {h["model"] for h in heard} == {"gpt-4o"} and len(heard) == 2
 
 
-def test_who_failed_is_asked_last_for_a_while_and_then_again(caller: Caller, stack: Stack) -> None:
+def test_who_failed_is_asked_last_for_a_while_and_then_again(caller: Caller, stack: Stack, calm: None) -> None:
     first = stack.first_provider()
     with stack.upstream(**{first: {"status": 500}}):
         caller.told(mark(), "auto")

@@ -163,7 +163,7 @@ def test_an_upstream_that_falls_silent_counts_as_broken(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("model", ["auto", "gpt-4o"])
-def test_an_answer_that_has_begun_is_never_begun_again_elsewhere(caller: Caller, calm: None, model: str) -> None:
+def test_an_answer_that_has_begun_is_never_begun_again_elsewhere(caller: Caller, model: str) -> None:
     marker = mark()
     stream = caller.stream(order("chunks=10 cut=1", marker), model)
     assert_broke_off(stream)
@@ -172,7 +172,7 @@ def test_an_answer_that_has_begun_is_never_begun_again_elsewhere(caller: Caller,
 
 @pytest.mark.parametrize("state", [{"status": 500}, {"status": 429}, {"down": True}, {"directive": "html"}])
 def test_another_model_answers_where_the_first_fails_before_its_first_word(
-    caller: Caller, stack: Stack, calm: None, state: dict[str, Any]
+    caller: Caller, stack: Stack, state: dict[str, Any]
 ) -> None:
     first = stack.first_provider()
     with stack.upstream(**{first: state}):

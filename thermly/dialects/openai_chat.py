@@ -72,7 +72,7 @@ def read_request(body: bytes, bounds: Bounds) -> ChatRequest:
     return ChatRequest(
         model=chat.model,
         messages=_Messages(raw["messages"], chat.messages, bounds).read(),
-        tools=_tools(chat),
+        tools=_tools(chat, raw),
         tool_choice=_choice(chat),
         response_format=_format(chat.response_format),
         stop=(chat.stop,) if isinstance(chat.stop, str) else tuple(chat.stop or ()),
@@ -164,9 +164,13 @@ def _choice(chat: t.ChatBody) -> ToolChoice | None:
     return ToolChoice(mode) if isinstance(mode, str) and (chat.tools or chat.functions) else None
 
 
-def _tools(chat: t.ChatBody) -> tuple[Tool, ...]:
-    functions = [tool.function for tool in chat.tools] if chat.tools else chat.functions or ()
-    return tuple(Tool(f.name, f.description, f.parameters, f.strict) for f in functions)
+def _tools(chat: t.ChatBody, raw: dict[str, Any]) -> tuple[Tool, ...]:
+    if not chat.tools:
+        return tuple(Tool(f.name, f.description, f.parameters, f.strict) for f in chat.functions or ())
+    rows = zip((tool.function for tool in chat.tools), raw["tools"], strict=True)
+    return tuple(
+        Tool(f.name, f.description, f.parameters, f.strict, _unnamed(row, "type", "function")) for f, row in rows
+    )
 
 
 def _format(form: t.FormatText | t.FormatJson | t.FormatSchema | None) -> ResponseFormat | None:
@@ -221,23 +225,24 @@ class _Messages:
             unnamed["name"] = body.name
         extras = {WIRE: unnamed} if unnamed else None
         if isinstance(body, t.ToolMessage | t.Function):
-            return Message("tool", (self._result(body, where),), extras)
+            return Message("tool", (self._result(body, raw, where),), extras)
         if isinstance(body, t.Assistant):
-            return Message("assistant", self._assistant(body, where), extras)
+            return Message("assistant", self._assistant(body, raw, where), extras)
         return Message(role, _parts(body.content, raw["content"], where), extras)
 
-    def _assistant(self, body: t.Assistant, where: str) -> tuple[Part, ...]:
+    def _assistant(self, body: t.Assistant, raw: dict[str, Any], where: str) -> tuple[Part, ...]:
         parts: list[Part] = []
         for field in ("reasoning_content", "reasoning"):
             if text := getattr(body, field):
                 parts.append(Reasoning(text, {WIRE: {"field": field}}))
         if body.content is not None:
-            parts += _parts(body.content, body.content, where)
+            parts += _parts(body.content, raw["content"], where)
         if body.refusal:
             parts.append(Refusal(body.refusal))
-        for call in body.tool_calls or ():
+        for i, call in enumerate(body.tool_calls or ()):
             self._calls[call.id] = call.function.name
-            parts.append(ToolCall(call.id, call.function.name, call.function.arguments))
+            extras = _unnamed(raw["tool_calls"][i], "id", "type", "function")
+            parts.append(ToolCall(call.id, call.function.name, call.function.arguments, extras))
         if body.function_call:
             self._legacy += 1
             call_id = f"call_legacy_{self._legacy}"
@@ -247,7 +252,7 @@ class _Messages:
             raise InvalidRequest("An assistant message needs content or tool_calls.", param=f"{where}.content")
         return tuple(parts)
 
-    def _result(self, body: t.ToolMessage | t.Function, where: str) -> ToolResult:
+    def _result(self, body: t.ToolMessage | t.Function, raw: dict[str, Any], where: str) -> ToolResult:
         if isinstance(body, t.Function):
             made = [i for i, name in self._calls.items() if name == body.name]
             if not made:
@@ -261,8 +266,14 @@ class _Messages:
                 f"No tool call with the id '{body.tool_call_id}' comes before its result.",
                 param=f"{where}.tool_call_id",
             )
-        parts = _parts(body.content, body.content, where)
+        parts = _parts(body.content, raw["content"], where)
         return ToolResult(body.tool_call_id, parts, name)  # type: ignore[arg-type]
+
+
+def _unnamed(raw: dict[str, Any], *named: str) -> dict[str, dict[str, Any]] | None:
+    """What a client sent beyond the fields that have a word here."""
+    unnamed = {k: v for k, v in raw.items() if k not in named}
+    return {WIRE: unnamed} if unnamed else None
 
 
 def _length(content: Any) -> int:
@@ -281,8 +292,7 @@ def _parts(content: Any, raw: Any, where: str) -> tuple[Part, ...]:
 
 def _part(part: Any, raw: Any, where: str) -> Part:
     if isinstance(part, t.TextPart):
-        unnamed = {k: v for k, v in raw.items() if k not in ("type", "text")} if isinstance(raw, dict) else None
-        return Text(part.text, {WIRE: unnamed} if unnamed else None)
+        return Text(part.text, _unnamed(raw, "type", "text"))
     if isinstance(part, t.RefusalPart):
         return Refusal(part.refusal)
     if isinstance(part, t.ImagePart):

@@ -30,7 +30,7 @@ from thermly.exchange import (
     Usage,
 )
 
-WIRE = "openai"
+WIRE, CHOICE = "openai", "openai.choice"
 # Kind of refusal -> OpenAI's `type`; the reference tables name the types, OpenAI's API the rest.
 ERROR_TYPES = {
     "invalid_request": "invalid_request_error",
@@ -52,7 +52,8 @@ _encode = msgspec.json.encode
 
 
 def write_reply(reply: Reply, request: ChatRequest, label: Label) -> bytes:
-    facts = (reply.extras or {}).get(WIRE, {})
+    facts = dict((reply.extras or {}).get(WIRE, ()))
+    details = facts.pop("usage", {})
     return _encode(
         {
             "id": label.id,
@@ -60,7 +61,7 @@ def write_reply(reply: Reply, request: ChatRequest, label: Label) -> bytes:
             "created": label.created_s,
             "model": label.model,
             "choices": [_choice(c, i, request) for i, c in enumerate(reply.choices)],
-            "usage": write_usage(reply.usage or Usage()),
+            "usage": write_usage(reply.usage or Usage(), details),
             **facts,
             "x_thermostat": _thermostat(label),
         }
@@ -96,13 +97,19 @@ def _choice(choice: Choice, index: int, request: ChatRequest) -> dict[str, Any]:
         message["tool_calls"] = [_call(call) for call in calls]
     elif not texts and not refusals:
         message["content"] = ""
-    rows = choice.logprobs
     return {
         "index": index,
         "message": message,
-        "logprobs": None if rows is None else {"content": rows, "refusal": None},
+        "logprobs": _logprobs(choice.logprobs, of_refusal=bool(refusals) and not texts),
         "finish_reason": reason,
+        **(choice.extras or {}).get(CHOICE, {}),
     }
+
+
+def _logprobs(rows: list[Any] | None, of_refusal: bool) -> dict[str, Any] | None:
+    if rows is None:
+        return None
+    return {"content": None, "refusal": rows} if of_refusal else {"content": rows, "refusal": None}
 
 
 def _shown(part: Media) -> str:
@@ -120,8 +127,9 @@ def _call(call: ToolCall) -> dict[str, Any]:
     }
 
 
-def write_usage(usage: Usage) -> dict[str, Any]:
-    return {
+def write_usage(usage: Usage, details: dict[str, Any]) -> dict[str, Any]:
+    """`details` are counts of the vendor's own that have no word in the waist."""
+    told: dict[str, Any] = {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.input_tokens + usage.output_tokens,
@@ -133,6 +141,9 @@ def write_usage(usage: Usage) -> dict[str, Any]:
             "rejected_prediction_tokens": 0,
         },
     }
+    for name, value in details.items():
+        told[name] = {**told[name], **value} if isinstance(told.get(name), dict) else value
+    return told
 
 
 def _thermostat(label: Label) -> dict[str, Any]:
@@ -192,7 +203,7 @@ class _Chunks:
             field = self._open[event.choice]
             if field == "content" and event.logprobs is None:
                 return self._before % event.choice + _encode(event.text) + self._after
-            return self._delta(event.choice, self._fragment(event, field), event.logprobs)
+            return self._delta(event.choice, self._fragment(event, field), event.logprobs, field == "refusal")
         if isinstance(event, PartBegin):
             return self._part_begin(event)
         if isinstance(event, Begin):
@@ -227,7 +238,8 @@ class _Chunks:
 
     def _done(self, done: Done) -> bytes:
         """The finishing chunks wait for the last event, since the very last of them says what the reply was."""
-        facts = (done.extras or {}).get(WIRE, {})
+        facts = dict((done.extras or {}).get(WIRE, ()))
+        details = facts.pop("usage", {})
         last = {"x_thermostat": _thermostat(self._label), **facts}
         counted = "include_usage" in self._request.wishes
         out = b""
@@ -241,16 +253,24 @@ class _Chunks:
                         "delta": (end.extras or {}).get(WIRE, {}),
                         "logprobs": None,
                         "finish_reason": "function_call" if legacy else end.reason,
+                        **(end.extras or {}).get(CHOICE, {}),
                     }
                 ],
                 **(last if final else {}),
             )
         if counted:
-            out += self._chunk(choices=[], usage=write_usage(done.usage or Usage()), **last)
+            out += self._chunk(choices=[], usage=write_usage(done.usage or Usage(), details), **last)
         return out
 
-    def _delta(self, choice: int, delta: dict[str, Any], rows: list[Any] | None = None, **more: Any) -> bytes:
-        logprobs = None if rows is None else {"content": rows, "refusal": None}
+    def _delta(
+        self,
+        choice: int,
+        delta: dict[str, Any],
+        rows: list[Any] | None = None,
+        of_refusal: bool = False,
+        **more: Any,
+    ) -> bytes:
+        logprobs = _logprobs(rows, of_refusal)
         row = {"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": None}
         return self._chunk(choices=[row], **more)
 

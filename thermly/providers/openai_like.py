@@ -50,6 +50,17 @@ NAMED_CALL = frozenset(("id", "type", "function", "index"))
 NAMED_REPLY = frozenset(
     ("id", "object", "created", "model", "choices", "usage", "error", "obfuscation", "x_thermostat")
 )
+NAMED_CHOICE = frozenset(("index", "message", "delta", "logprobs", "finish_reason"))
+NAMED_USAGE = frozenset(
+    (
+        "prompt_tokens",
+        "completion_tokens",
+        "total_tokens",
+        "cached_tokens",
+        "cache_write_tokens",
+        "reasoning_tokens",
+    )
+)
 # Strings of a streamed `audio` object that come in pieces.
 PIECES = frozenset(("data", "transcript"))
 Said = Text | Refusal | Reasoning
@@ -99,7 +110,9 @@ def read_reply(doc: Any) -> Iterator[Event]:
             events += _whole_choice(choice, index)
         if not events:
             raise ValueError("no choices")
-        events.append(Done(read_usage(read_object(doc, "usage")), _extras(_unnamed_of(doc, NAMED_REPLY))))
+        usage = read_object(doc, "usage")
+        facts = {**_unnamed_of(doc, NAMED_REPLY), **_usage_details(usage)}
+        events.append(Done(read_usage(usage), _extras(facts)))
     except BROKEN as error:
         raise malformed(error) from error
     yield from events
@@ -111,7 +124,8 @@ def _whole_choice(choice: JSON, index: int) -> Iterator[Event]:
     yield Begin(index)
     for part in read_parts(message):
         yield from tell_part(part, index, rows)
-    yield End(reason, index, rows, _extras({k: v for k, v in message.items() if k not in NAMED}))
+    unnamed = {k: v for k, v in message.items() if k not in NAMED}
+    yield End(reason, index, rows, _end_extras(unnamed, _unnamed_of(choice, NAMED_CHOICE)))
 
 
 def read_parts(message: JSON) -> Iterator[Said | ToolCall]:
@@ -181,6 +195,24 @@ def _extras(unnamed: JSON) -> Extras:
     return {WIRE: unnamed} if unnamed else None
 
 
+def _end_extras(of_message: JSON, of_choice: JSON) -> Extras:
+    if of_choice:
+        return {WIRE: of_message, WIRE + ".choice": of_choice}
+    return _extras(of_message)
+
+
+def _usage_details(usage: JSON) -> JSON:
+    """What a server counts beyond the words of the waist (audio, predictions), for the eye only."""
+    found: JSON = {}
+    for name, value in usage.items():
+        if isinstance(value, dict):
+            if any(count for key, count in value.items() if key not in NAMED_USAGE):
+                found[name] = value
+        elif name not in NAMED_USAGE and value is not None:
+            found[name] = value
+    return {"usage": found} if found else {}
+
+
 def read_usage(usage: JSON) -> Usage | None:
     if usage.get("prompt_tokens") is None:
         return None
@@ -238,6 +270,7 @@ class _Stream:
             out += self._choice(choice)
         if doc.get("usage") and (usage := read_usage(read_object(doc, "usage"))):
             self.usage = usage
+            self.facts.update(_usage_details(doc["usage"]))
         for name in doc:
             if name not in NAMED_REPLY and doc[name] is not None:
                 self.facts[name] = doc[name]
@@ -261,7 +294,8 @@ class _Stream:
             out += self._rest(asm, delta, rows)
         if choice.get("finish_reason"):
             reason = read_reason(read_text(choice, "finish_reason"))
-            out += asm.end(reason, None, _extras(self._unnamed.get(asm.choice, {})))
+            extras = _end_extras(self._unnamed.get(asm.choice, {}), _unnamed_of(choice, NAMED_CHOICE))
+            out += asm.end(reason, None, extras)
         return out
 
     def _begin(self, choice: JSON, out: list[Event]) -> Assembler:

@@ -34,11 +34,11 @@ def read_name(doc: JSON, key: str) -> str:
 
 
 def read_count(doc: JSON, key: str) -> int:
-    """A whole number from 0 on; 0 where it is missing or null."""
+    """A whole number from 0 on, of a size that tokens can have; 0 where it is missing or null."""
     value = doc.get(key)
     if value is None:
         return 0
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**40:
         raise ValueError(f"{key} is no count")
     return value
 
