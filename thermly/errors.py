@@ -21,7 +21,8 @@ Knows: kinds, their HTTP status, what a caller may be told. Must not know: any d
 
 
 class GatewayError(Exception):
-    """A refusal. `message` is shown to the caller; `detail` is for the log only; `headers` go with the answer."""
+    """A refusal. `message` is shown to the caller; `detail` is for the log only; `headers` go with the answer.
+    `request_id` is that of the usage row, where there is one."""
 
     status = 500
     kind = "internal"
@@ -43,6 +44,7 @@ class GatewayError(Exception):
         self.retry_after_s = retry_after_s
         self.detail = detail
         self.headers: list[tuple[str, str]] = []
+        self.request_id: str | None = None
 
 
 class InvalidRequest(GatewayError):

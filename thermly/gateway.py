@@ -169,7 +169,7 @@ class Answer:
             outcome = "ok" if outcome == "ok" else "client_gone"
             raise
         except GatewayError as error:
-            outcome = error.kind
+            outcome, error.request_id = error.kind, self.id
             raise
         finally:
             self._settle(outcome)

@@ -7,6 +7,7 @@ before counting; a key that is refused costs no parsing, so identifying comes be
 from flask import Flask, Response, request
 from msgspec.structs import replace
 
+from thermly.errors import GatewayError
 from thermly.gateway import Gateway
 from thermly.web import callers, respond
 from thermly.web.limits import Limits
@@ -32,7 +33,10 @@ def view(surface: Surface, gateway: Gateway, limits: Limits):  # type: ignore[no
         if headers.get("x-no-cache", "").lower() in ("true", "1"):
             asked = replace(asked, fresh=True)
         told = limits.admit(caller)
-        answer = gateway.answer(asked, caller, surface.name)
-        return respond.answered(answer, asked, surface, told)
+        try:
+            return respond.answered(gateway.answer(asked, caller, surface.name), asked, surface, told)
+        except GatewayError as error:
+            error.headers += told
+            raise
 
     return chat

@@ -17,7 +17,7 @@ Headers = list[tuple[str, str]]
 
 def answered(answer: Answer, request: ChatRequest, surface: Surface, headers: Headers) -> Response:
     """The whole reply, or the stream of it; settled when the response ends, however it ends."""
-    headers.append(("x-request-id", "req_" + answer.id))
+    headers = [*headers, ("x-request-id", "req_" + answer.id)]
     if not request.stream:
         reply = answer.reply()
         body = surface.dialect.write_reply(reply, request, label(answer, request, surface))
