@@ -35,14 +35,11 @@ while True:
     opening = books.opening(books.Payer(account, key, "", int(capped)), me.name)
     with base.begin() as tx:
         cache.claim(tx, opening.id, me.name + "/" + opening.id, books.NOW_MS, books.NOW_MS + 10**12)
-    try:
+    with base.begin() as tx:
+        held = money.hold(tx, opening, random.randrange(1000))
+    if held and random.random() < 0.3:
         with base.begin() as tx:
-            held = money.hold(tx, opening, random.randrange(1000))
-        if held and random.random() < 0.3:
-            with base.begin() as tx:
-                money.extend(tx, opening, random.randrange(1000))
-    except money.InsufficientFunds:
-        held = False
+            money.extend(tx, opening, random.randrange(1000))
     if random.random() < 0.2:
         time.sleep(0.002)
     if held:

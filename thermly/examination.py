@@ -30,7 +30,7 @@ def examine(settings: Settings) -> list[Finding]:
         return [Finding("schema", False, f"lacks {', '.join(lacking)}: run `thermly migrate`")]
     base = Database(settings.database)
     return [
-        Finding("schema", True, "up to date"),
+        _schema(base),
         _integrity(base),
         _books(base),
         _orphans(settings, base),
@@ -38,6 +38,12 @@ def examine(settings: Settings) -> list[Finding]:
         *_catalog(settings, base),
         _redis(settings),
     ]
+
+
+def _schema(base: Database) -> Finding:
+    with base.each() as tx:
+        gone = db.lacking(tx)
+    return Finding("schema", not gone, f"lacks {', '.join(gone)}" if gone else "up to date")
 
 
 def _integrity(base: Database) -> Finding:

@@ -292,14 +292,15 @@ class Answer:
                 self._held_nanousd = max(amount, self._held_nanousd or 0)
                 return bound
             with database.each() as tx:
-                funds = money.available(tx, self._caller.account_id, self._caller.key_id)
-            bound = min(bound, pricing.affordable_output(
-                funds + (self._held_nanousd or 0), input_bound, request.n, price
-            ))  # fmt: skip
+                funds = money.funds(tx, self._caller.account_id, self._caller.key_id)
+            payable = funds.least + (self._held_nanousd or 0)
+            bound = min(bound, pricing.affordable_output(payable, input_bound, request.n, price))
             if bound < min(SHORT_ANSWER_TOKENS, request.max_output_tokens or SHORT_ANSWER_TOKENS):
                 break
             self._lowered = True
             amount = pricing.ceiling(input_bound, bound, request.n, price)
+        if first and funds.cap_is_in_the_way:
+            raise InsufficientFunds("This API key's spend cap is reached.", code="spend_cap_reached")
         if first:
             raise InsufficientFunds("Insufficient credits. Add credits on the billing page to go on.")
         return None

@@ -147,6 +147,12 @@ def test_doctor_finds_every_sum_that_was_altered_by_hand(run: Run, base: Databas
     assert "FAIL  balances equal the ledger" in run("doctor", code=1).stdout
 
 
+def test_doctor_finds_a_trigger_that_is_gone(run: Run, base: Database) -> None:
+    with base.each() as tx:
+        tx.run("DROP TRIGGER hold_opened")
+    assert "FAIL  schema: lacks trigger hold_opened" in run("doctor", code=1).stdout
+
+
 def test_doctor_finds_holds_that_nobody_will_close(run: Run, base: Database) -> None:
     by = books.payer(base, "acme", 10**9)
     with base.begin() as tx:

@@ -49,7 +49,7 @@ def test_no_key_and_no_prompt_is_in_the_log(stack: Stack) -> None:
     caller.post({}, f"{CHAT}?key={caller.key}")
     with caller.open(order("chunks=100 interval_ms=20", prompt)) as stream:
         stream.read(3)
-    with stack.upstream(**dict.fromkeys(PROVIDERS, {"down": True})):
+    with stack.upstream(**{name: {"down": True} for name in PROVIDERS}):
         caller.post({"model": "auto", "messages": user(prompt)})
     stack.caller(0).post({"model": "auto", "messages": user(prompt)})
     time.sleep(1)

@@ -189,10 +189,14 @@ def test_a_refusal_of_the_request_itself_is_not_tried_elsewhere(caller: Caller, 
 # ---- somebody is unable
 
 
+def sent(kind: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": user([{"type": kind, kind: value}])}
+
+
 @pytest.mark.parametrize(("able", "fields"), [
-    ("vision", {"messages": user([{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}])}),
-    ("audio_input", {"messages": user([{"type": "input_audio", "input_audio": {"data": PIXEL, "format": "wav"}}])}),
-    ("files", {"messages": user([{"type": "file", "file": {"file_data": f"data:application/pdf;base64,{PIXEL}"}}])}),
+    ("vision", sent("image_url", {"url": f"data:image/png;base64,{PIXEL}"})),
+    ("audio_input", sent("input_audio", {"data": PIXEL, "format": "wav"})),
+    ("files", sent("file", {"file_data": f"data:application/pdf;base64,{PIXEL}"})),
     ("forced_tools", {"tools": [WEATHER], "tool_choice": "required"}),
     ("logprobs", {"logprobs": True}),
 ])  # fmt: skip

@@ -211,6 +211,21 @@ def migrate(path: Path) -> list[str]:
     return todo
 
 
+def lacking(tx: Tx) -> list[str]:
+    """Tables, views, triggers and indexes that the migrations made and the file no longer has; a tool that
+    rebuilds a table may drop its triggers, and they carry the money."""
+    wanted = sqlite3.connect(":memory:")
+    try:
+        for name in names():
+            for statement in statements((MIGRATIONS / f"{name}.sql").read_text(encoding="utf-8")):
+                wanted.execute(statement)
+        sql = "SELECT type || ' ' || name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+        made = {what for (what,) in wanted.execute(sql)}
+    finally:
+        wanted.close()
+    return sorted(made - {what for (what,) in tx.all(sql)})
+
+
 def check(path: Path) -> None:
     """Raises SchemaBehind."""
     if lacking := pending(path):

@@ -11,7 +11,6 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from thermly.errors import InsufficientFunds
 from thermly.exchange import Usage
 from thermly.store.db import Tx
 
@@ -47,11 +46,23 @@ class Closing(Struct, frozen=True):
     cache: str = ""
 
 
-def hold(tx: Tx, opening: Opening, amount_nanousd: int) -> bool:
-    """Reserve the amount, or change nothing and say False: not enough funds.
+class Funds(Struct, frozen=True):
+    """Nano-dollars that can still be held: of the account, and under the key's own cap (None: it has none)."""
 
-    Raises InsufficientFunds when it is the key's own cap that stands in the way.
-    """
+    of_account: int
+    under_cap: int | None
+
+    @property
+    def least(self) -> int:
+        return self.of_account if self.under_cap is None else min(self.of_account, self.under_cap)
+
+    @property
+    def cap_is_in_the_way(self) -> bool:
+        return self.under_cap is not None and self.under_cap < self.of_account
+
+
+def hold(tx: Tx, opening: Opening, amount_nanousd: int) -> bool:
+    """Reserve the amount, or change nothing and say False: `funds` tells what there is."""
     values = {**asdict(opening), "amount": amount_nanousd}
     granted = tx.run(
         """INSERT INTO hold (id, account_id, key_id, amount_nanousd, capped, owner, surface, requested_model,
@@ -62,8 +73,6 @@ def hold(tx: Tx, opening: Opening, amount_nanousd: int) -> bool:
                AND (cap_nanousd IS NULL OR spent_nanousd + held_nanousd + :amount <= cap_nanousd)))""",
         values,
     )
-    if not granted and opening.capped:
-        _refuse_at_cap(tx, opening, amount_nanousd)
     return granted > 0
 
 
@@ -76,31 +85,16 @@ def extend(tx: Tx, opening: Opening, more_nanousd: int) -> bool:
                AND (cap_nanousd IS NULL OR spent_nanousd + held_nanousd + :more <= cap_nanousd)))""",
         {"id": opening.id, "account_id": opening.account_id, "key_id": opening.key_id, "more": more_nanousd},
     )
-    if not granted and opening.capped:
-        _refuse_at_cap(tx, opening, more_nanousd)
     return granted > 0
 
 
-def _refuse_at_cap(tx: Tx, opening: Opening, amount_nanousd: int) -> None:
-    left = tx.one(
-        """SELECT cap_nanousd - spent_nanousd - held_nanousd FROM api_key
-           WHERE id = :key AND spent_nanousd + held_nanousd + :amount > cap_nanousd""",
-        {"key": opening.key_id, "amount": amount_nanousd},
-    )
-    if left is not None and left[0] <= 0:
-        raise InsufficientFunds("This API key's spend cap is reached.", code="spend_cap_reached")
-
-
-def available(tx: Tx, account_id: str, key_id: str) -> int:
-    """Nano-dollars that can still be held: the account's, or what the key's cap leaves of them."""
+def funds(tx: Tx, account_id: str, key_id: str) -> Funds:
     row = tx.one(
         """SELECT a.balance_nanousd - a.held_nanousd, k.cap_nanousd - k.spent_nanousd - k.held_nanousd
            FROM account a, api_key k WHERE a.id = :account AND k.id = :key""",
         {"account": account_id, "key": key_id},
     )
-    if row is None:
-        return 0
-    return int(row[0]) if row[1] is None else int(min(row[0], row[1]))
+    return Funds(row[0], row[1]) if row else Funds(0, None)
 
 
 _COLUMNS = """id, account_id, key_id, capped, surface, requested_model, started_at_ms, state, outcome,
