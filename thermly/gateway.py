@@ -9,6 +9,7 @@ No transaction, lock or connection is held while an upstream is asked. Failover 
 """
 
 import datetime
+import functools
 import logging
 import random
 import sqlite3
@@ -118,7 +119,6 @@ class Answer:
         self.complexity_level = 0
         self.cached = False
         self._print = self._fingerprint()
-        self._size = pricing.measure(request)
         self._meter = Meter()
         self._opening = Opening(
             id=self.id,
@@ -150,6 +150,10 @@ class Answer:
             return gather(self)
         finally:
             self.close()
+
+    @functools.cached_property
+    def _size(self) -> pricing.Size:
+        return pricing.measure(self._request)
 
     # ---- the story
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -191,6 +193,28 @@ def test_what_is_no_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_request(body, FREE)
     assert caught.value.code == "invalid_json"
+
+
+ALL_AT_ONCE = """
+import sys, threading
+from thermly.dialects import Bounds, openai_chat
+
+sys.setswitchinterval(1e-6)
+gate = threading.Barrier(24)
+
+def read():
+    gate.wait()
+    openai_chat.read_request(b'{"model": "m", "messages": [{"role": "user", "content": "x"}]}', Bounds(64))
+
+threads = [threading.Thread(target=read) for _ in range(24)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_the_first_requests_of_a_process_may_come_all_at_once() -> None:
+    """msgspec prepares types lazily and not thread-safely; where it is let, it takes the process down."""
+    assert subprocess.run([sys.executable, "-c", ALL_AT_ONCE], timeout=60).returncode == 0
 
 
 # ---- replies

@@ -51,6 +51,10 @@ _PATH = re.compile(r"^(.*?)(?: - at (?:`key` in )?`\$\.?(.*)`)?$", re.S)
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w.+-]+=[^;,]*)*;base64,")
 
 
+# msgspec prepares a type at its first use, and a thread that meets a half prepared one crashes the process.
+msgspec.json.Decoder(t.ChatBody)
+
+
 def read_request(body: bytes, bounds: Bounds) -> ChatRequest:
     """Raises InvalidRequest with the offending field in `param`."""
     raw = parse(body)
