@@ -36,6 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     app = Flask("thermly", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mib << 20
+    app.url_map.merge_slashes = False  # else a doubled slash is a redirect, which no client follows with its body
     app.extensions["thermly"] = gateway
     chat.register(app, rows, gateway, limits)
     health.register(app, gateway)

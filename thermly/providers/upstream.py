@@ -304,7 +304,7 @@ def failure(status: int, error: VendorError, retry_after_s: int | None = None) -
             "The model's provider refused the request: " + redact(error.message),
             param=error.param,
             code=code,
-            detail=detail,
+            detail=f"status {status} {error.kind}",  # the sentence may quote the prompt, which no log may hold
         )
     if status in (401, 402, 403, 404):
         return UpstreamFailed("The model's provider refused the gateway.", detail=detail, retry_after_s=60)

@@ -219,7 +219,7 @@ def lacking(tx: Tx) -> list[str]:
         for name in names():
             for statement in statements((MIGRATIONS / f"{name}.sql").read_text(encoding="utf-8")):
                 wanted.execute(statement)
-        sql = "SELECT type || ' ' || name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+        sql = "SELECT type || ' ' || name FROM sqlite_master WHERE substr(name, 1, 7) <> 'sqlite_'"
         made = {what for (what,) in wanted.execute(sql)}
     finally:
         wanted.close()

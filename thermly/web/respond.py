@@ -45,7 +45,7 @@ def _stream(answer: Answer, request: ChatRequest, surface: Surface) -> Iterator[
     try:
         yield from dialect.write_events(answer, request, lambda: label(answer, request, surface))
     except GatewayError as error:
-        log.warning("req_%s broke off: %s %s", answer.id, error.message, error.detail)
+        log.warning("req_%s broke off: %s %s", answer.id, error.code or error.kind, error.detail)
         yield dialect.write_error_event(error)
     except Exception:
         log.exception("req_%s broke off", answer.id)
