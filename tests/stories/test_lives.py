@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from stories.stack import Caller, Stack, alive, at_once, children, mark, order, wait_for
+from stories.stack import Caller, Stack, alive, at_once, children, free_port, mark, order, wait_for
 
 pytestmark = pytest.mark.last
 
@@ -207,6 +207,24 @@ def test_killing_the_supervisor_leaves_nothing_behind_and_the_next_start_works(o
     assert_healthy(own)
     assert caller.funds()[1] == 0
     assert_stops_well(own)
+
+
+def test_a_second_gateway_on_the_same_folder_is_refused_and_harms_nobody(own: Stack) -> None:
+    second = subprocess.Popen(
+        [sys.executable, "-m", "thermly", "up"],
+        env={**own.env, "THERMLY_PORT": str(free_port())},
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert wait_for(lambda: second.poll() is not None, 3), "two gateways share one folder, and one Redis socket"
+        assert second.returncode != 0 and second.stderr is not None and "Traceback" not in second.stderr.read()
+    finally:
+        second.terminate()
+        second.communicate()
+    caller = own.caller()
+    caller.told()
+    os.kill(own.child("thermly worker"), signal.SIGKILL)
+    assert wait_for(lambda: accounted(own, caller) == 1, 15), own.log()
 
 
 def test_a_port_in_use_is_told_in_a_sentence(own: Stack, tmp_path: Path) -> None:

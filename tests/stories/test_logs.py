@@ -17,18 +17,7 @@ def test_no_key_and_no_prompt_is_in_the_log(stack: Stack) -> None:
     caller, prompt, system = stack.caller(), mark(), mark()
     models = ("auto", "gpt-4o", "claude-sonnet-4-5", "gemini-2.5-flash", "deepseek-v4-flash")
     talk = [{"role": "system", "content": system}]
-    faults = (
-        "",
-        "status=500",
-        "status=400",
-        "status=401",
-        "html",
-        "badjson",
-        "cut=1",
-        "inband=1",
-        "block",
-        "refuse",
-    )
+    faults = ("", "status=500", "status=400", "badjson", "cut=1", "inband=1", "block")
     for model in models:
         for fault in faults:
             text = order(fault, prompt) if fault else prompt
