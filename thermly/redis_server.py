@@ -32,16 +32,20 @@ def find() -> str | None:
 
 
 def socket_path(instance: Path) -> Path:
-    """Under the instance folder, or in a private temporary one where that path is too long for a socket."""
-    path = instance / "run" / "redis.sock"
+    """Under the instance folder, or in a private temporary one where that path is too long for a socket.
+
+    Named after this process: a server that is still on its way out then removes its own socket and no other.
+    """
+    name = f"redis-{os.getpid()}.sock"
+    path = instance / "run" / name
     if len(str(path)) <= SOCKET_PATH_MAX:
         return path
-    name = hashlib.sha256(str(instance).encode()).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"thermly-{os.getuid()}-{name}"
+    digest = hashlib.sha256(str(instance).encode()).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()) / f"thermly-{os.getuid()}-{digest}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise RuntimeError(f"{folder} belongs to somebody else")
-    return folder / "redis.sock"
+    return folder / name
 
 
 def command(binary: str, socket: Path, folder: Path) -> list[str]:

@@ -5,6 +5,7 @@ takes the whole down with a non-zero exit: never half a gateway that looks alive
 """
 
 import ctypes
+import fcntl
 import os
 import signal
 import socket
@@ -79,6 +80,18 @@ class Supervisor:
         self._env = dict(os.environ, THERMLY_INSTANCE=str(settings.instance), PYTHONUNBUFFERED="1")
         self._listener: socket.socket | None = None
 
+    def lock(self) -> None:
+        """One gateway to a folder: two would take each other's Redis away."""
+        folder = self.settings.instance / "run"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (folder / "up.lock").open("a+")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise CannotStart(
+                f"Another Thermly runs on {self.settings.instance}. THERMLY_INSTANCE chooses another folder."
+            ) from error
+
     def listen(self) -> None:
         """Bind before anything is started; the socket outlives the servers, so restarts refuse nobody."""
         settings = self.settings
@@ -99,7 +112,8 @@ class Supervisor:
             raise CannotStart(redis_server.MISSING)
         path = redis_server.socket_path(self.settings.instance)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
+        for stale in path.parent.glob("redis-*.sock"):
+            stale.unlink()
         self._env["THERMLY_REDIS_URL"] = f"unix://{path}"
         command = redis_server.command(binary, path, self.settings.instance / "run")
         self.children.append(Child("redis", command, self._env))

@@ -35,6 +35,7 @@ def up(no_demo: bool) -> None:
         subprocess.run([sys.executable, "-m", "thermly", "migrate"], check=True, stdout=subprocess.DEVNULL)
     supervisor = Supervisor(settings)
     try:
+        supervisor.lock()
         supervisor.listen()
         supervisor.add_redis()
     except CannotStart as error:

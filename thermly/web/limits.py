@@ -75,14 +75,14 @@ class DatabaseStorage(Storage):
 class Window(FixedWindowRateLimiter):
     """The fixed window, in one step where the storage can."""
 
-    def take(self, item: lib.RateLimitItem, *identifiers: str) -> tuple[bool, int, int]:
+    def take(self, item: lib.RateLimitItem, *identifiers: str) -> tuple[bool, int, float]:
         """(admitted, requests left, epoch second of the reset)"""
         if isinstance(self.storage, DatabaseStorage):
             count, reset_s = self.storage.take(item.key_for(*identifiers), item.get_expiry())
-            return count <= item.amount, max(0, item.amount - count), math.ceil(reset_s)
+            return count <= item.amount, max(0, item.amount - count), reset_s
         admitted = self.hit(item, *identifiers)
         window = self.get_window_stats(item, *identifiers)
-        return admitted, window.remaining, math.ceil(window.reset_time)
+        return admitted, window.remaining, window.reset_time
 
 
 class Limits:
@@ -121,10 +121,10 @@ class Limits:
         headers = [
             ("X-RateLimit-Limit-Requests", str(rpm)),
             ("X-RateLimit-Remaining-Requests", str(remaining)),
-            ("X-RateLimit-Reset-Requests", str(reset_s)),
+            ("X-RateLimit-Reset-Requests", str(math.ceil(reset_s))),
         ]
         if not admitted:
-            wait_s = max(1, reset_s - int(time.time()))
+            wait_s = max(1, math.ceil(reset_s - time.time()))
             error = RateLimited(
                 f"Rate limit exceeded: {rpm} requests per minute for this API key. Try again in {wait_s} s.",
                 retry_after_s=wait_s,
@@ -133,7 +133,7 @@ class Limits:
             raise error
         return headers
 
-    def _take(self, item: lib.RateLimitItem, kind: str, key_id: str) -> tuple[bool, int, int]:
+    def _take(self, item: lib.RateLimitItem, kind: str, key_id: str) -> tuple[bool, int, float]:
         if not self._in_redis:
             return self._shared.take(item, kind, key_id)
         if time.monotonic() > self._without_redis_until:
