@@ -12,12 +12,11 @@ if TYPE_CHECKING:
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI application. Raises SettingsError, CatalogError or SchemaBehind, each saying what mends it."""
-    from flask import Flask
-
     from thermly import context, logs
     from thermly.jobs import Pulse
     from thermly.settings import read
     from thermly.web import chat, failures, health
+    from thermly.web.edge import Edge
     from thermly.web.limits import Limits
     from thermly.web.surfaces import surfaces
 
@@ -34,7 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     limits = Limits(settings, gateway.database)
     rows = surfaces(settings.invalid_request_status)
 
-    app = Flask("thermly", static_folder=None)
+    app = Edge("thermly", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mib << 20
     app.url_map.merge_slashes = False  # else a doubled slash is a redirect, which no client follows with its body
     app.extensions["thermly"] = gateway

@@ -225,6 +225,7 @@ class Answer:
             allowed=self._caller.models,
             cooling=gateway.health.cooling().keys(),
             today=datetime.date.today(),
+            input_tokens=self._size.estimate,
         )
         self.complexity_level = self.plan.judgement.level
         return self.plan.targets

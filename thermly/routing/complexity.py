@@ -4,6 +4,7 @@ Knows: what each sign of difficulty weighs. Must not know: the request itself, m
 A weighted sum, squashed: a file with a trained model and the same `judge` may take this one's place.
 """
 
+import bisect
 import math
 from collections.abc import Callable
 
@@ -27,8 +28,10 @@ class Judgement(Struct, frozen=True, gc=False):
 
 
 class Signal(Struct, frozen=True):
-    """`reason` is told where weight x amount is at least `telling`, with the features filled in."""
+    """`reason` is told where weight x amount is at least `telling`, with the features filled in. Without the
+    feature `of` the amount is 0: most signals of most requests need no more than that look."""
 
+    of: str
     weight: float
     amount: Callable[[Features], float]
     reason: str
@@ -37,9 +40,9 @@ class Signal(Struct, frozen=True):
 
 def judge(features: Features) -> Judgement:
     """The higher, the more the request needs a strong model. The weightiest reason first."""
-    parts = [(signal.weight * signal.amount(features), signal) for signal in SIGNALS]
-    score = 1 / (1 + math.exp(-BIAS - sum(part for part, _ in parts)))
-    level = 1 + sum(score >= start for start in LEVEL_FROM)
+    parts = [(s.weight * s.amount(features), s) for s in SIGNALS if getattr(features, s.of)]
+    score = 1 / (1 + math.exp(-BIAS - sum([part for part, _ in parts])))
+    level = 1 + bisect.bisect_right(LEVEL_FROM, score)
     telling = sorted((p for p in parts if abs(p[0]) >= p[1].telling), key=lambda p: -abs(p[0]))
     return Judgement(score, level, tuple(signal.reason.format(f=features) for _, signal in telling))
 
@@ -80,29 +83,44 @@ def _heavy_topics(f: Features) -> float:
 
 
 SIGNALS = (
-    Signal(0.7, _length, "characters: {f.chars}", telling=1.0),
-    Signal(-3.0, _small_talk, "short greeting"),
-    Signal(-0.8, lambda f: _small(f.lookup_words, f), "asks for a short fact"),
-    Signal(-0.4, lambda f: _small(f.translation_words, f), "asks for a short translation"),
-    Signal(3.2, lambda f: _some(f.proof_words), "asks for a proof"),
-    Signal(3.0, lambda f: _some(f.refactor_words), "asks for work on a code base"),
-    Signal(1.6, lambda f: min(f.legal_words / 4, 1.0), "is about law"),
-    Signal(1.0, lambda f: _some(f.analysis_words), "asks for an analysis"),
-    Signal(0.6, lambda f: _some(f.plan_words), "asks for a plan or for detail"),
-    Signal(0.8, _heavy_topics, "a specialist's matter to think through"),
-    Signal(0.5, lambda f: _some(f.code_words), "is about code"),
-    Signal(0.2, lambda f: _some(f.maths_words), "is about mathematics"),
-    Signal(0.08, lambda f: min(_log(f.maths_signs), 3), "mathematical signs: {f.maths_signs}"),
-    Signal(0.5, lambda f: min(_log(f.steps_words), 2), "several steps"),
-    Signal(0.25, lambda f: min(_log(f.constraint_words), 2), "words of constraint: {f.constraint_words}"),
-    Signal(0.5, lambda f: f.non_latin, "not in Latin script"),
-    Signal(0.15, lambda f: min(f.questions, 4) - 1 if f.questions else 0, "questions: {f.questions}"),
-    Signal(0.3, lambda f: float(f.fences > 0), "brings code along"),
-    Signal(0.4, lambda f: min(_log(f.asked_words / 100), 3), "asks for {f.asked_words} words"),
-    Signal(0.3, lambda f: _log(f.tools), "tools offered: {f.tools}"),
-    Signal(0.3, lambda f: float(f.schema), "must fit a schema"),
-    Signal(0.3, lambda f: _log(f.images), "images: {f.images}"),
-    Signal(0.1, lambda f: min(_log(f.turns - 1), 3) if f.turns else 0, "turns so far: {f.turns}"),
-    Signal(0.1, lambda f: min(_log(f.earlier_chars / 1_000), 4), "characters before: {f.earlier_chars}"),
-    Signal(0.1, lambda f: min(_log(f.system_chars / 1_000), 4), "characters of instructions: {f.system_chars}"),
+    Signal("chars", 0.7, _length, "characters: {f.chars}", telling=1.0),
+    Signal("greeting_words", -3.0, _small_talk, "short greeting"),
+    Signal("lookup_words", -0.8, lambda f: _small(f.lookup_words, f), "asks for a short fact"),
+    Signal("translation_words", -0.4, lambda f: _small(f.translation_words, f), "asks for a short translation"),
+    Signal("proof_words", 3.2, lambda f: _some(f.proof_words), "asks for a proof"),
+    Signal("refactor_words", 3.0, lambda f: _some(f.refactor_words), "asks for work on a code base"),
+    Signal("legal_words", 1.6, lambda f: min(f.legal_words / 4, 1.0), "is about law"),
+    Signal("analysis_words", 1.0, lambda f: _some(f.analysis_words), "asks for an analysis"),
+    Signal("plan_words", 0.6, lambda f: _some(f.plan_words), "asks for a plan or for detail"),
+    Signal("words", 0.8, _heavy_topics, "a specialist's matter to think through"),
+    Signal("code_words", 0.5, lambda f: _some(f.code_words), "is about code"),
+    Signal("maths_words", 0.2, lambda f: _some(f.maths_words), "is about mathematics"),
+    Signal("maths_signs", 0.08, lambda f: min(_log(f.maths_signs), 3), "mathematical signs: {f.maths_signs}"),
+    Signal("steps_words", 0.5, lambda f: min(_log(f.steps_words), 2), "several steps"),
+    Signal(
+        "constraint_words",
+        0.25,
+        lambda f: min(_log(f.constraint_words), 2),
+        "words of constraint: {f.constraint_words}",
+    ),
+    Signal("non_latin", 0.5, lambda f: f.non_latin, "not in Latin script"),
+    Signal("questions", 0.15, lambda f: min(f.questions, 4) - 1 if f.questions else 0, "questions: {f.questions}"),
+    Signal("fences", 0.3, lambda f: float(f.fences > 0), "brings code along"),
+    Signal("asked_words", 0.4, lambda f: min(_log(f.asked_words / 100), 3), "asks for {f.asked_words} words"),
+    Signal("tools", 0.3, lambda f: _log(f.tools), "tools offered: {f.tools}"),
+    Signal("schema", 0.3, lambda f: float(f.schema), "must fit a schema"),
+    Signal("images", 0.3, lambda f: _log(f.images), "images: {f.images}"),
+    Signal("turns", 0.1, lambda f: min(_log(f.turns - 1), 3) if f.turns else 0, "turns so far: {f.turns}"),
+    Signal(
+        "earlier_chars",
+        0.1,
+        lambda f: min(_log(f.earlier_chars / 1_000), 4),
+        "characters before: {f.earlier_chars}",
+    ),
+    Signal(
+        "system_chars",
+        0.1,
+        lambda f: min(_log(f.system_chars / 1_000), 4),
+        "characters of instructions: {f.system_chars}",
+    ),
 )

@@ -61,9 +61,11 @@ def _by_word(table: Mapping[str, str]) -> dict[str, str]:
 
 
 _word = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_digit = re.compile(r"\d")
-_maths_sign = re.compile(r"[=+*/^<>≤≥≠≈√∑∏∫∂π∞×÷±∈∀∃→$]|\\[a-z]")
-_code_sign = re.compile(r"[{};]|\(\)|=>|==|::")
+_digits = str.maketrans("", "", "0123456789")
+_maths_signs = str.maketrans("", "", "=+*/^<>≤≥≠≈√∑∏∫∂π∞×÷±∈∀∃→$")
+_command = re.compile(r"\\[a-z]")
+_code_signs = str.maketrans("", "", "{};")
+CODE_PAIRS = ("()", "=>", "==", "::")
 _item = re.compile(r"^[ \t]{0,8}(?:[-*•]|\(?\w{1,2}[.)、])\s", re.MULTILINE)
 _far_script = re.compile(r"[^\x00-\u024f\u2000-\u22ff]")
 _asked = re.compile(
@@ -97,16 +99,21 @@ def read(request: ChatRequest) -> Features:
         words=len(found),
         distinct_words=len(set(found)),
         word_chars=sum(map(len, found)),
-        digits=len(_digit.findall(text)),
-        maths_signs=len(_maths_sign.findall(text)),
+        digits=_count(text, _digits),
+        maths_signs=_count(text, _maths_signs) + (len(_command.findall(text)) if "\\" in text else 0),
         fences=text.count("```"),
-        code_signs=len(_code_sign.findall(text)),
+        code_signs=_count(text, _code_signs) + sum([text.count(sign) for sign in CODE_PAIRS]),
         questions=text.count("?") + text.count("？"),
         items=len(_item.findall(text)),
         non_latin=far,
         asked_words=_asked_words(text),
         **{f"{kind}_words": counts[kind] for kind in KINDS},
     )
+
+
+def _count(text: str, signs: dict[int, int | None]) -> int:
+    """How many of these signs: deleting them is the quickest way to count."""
+    return len(text) - len(text.translate(signs))
 
 
 def _turns(request: ChatRequest) -> tuple[str, int, int, int]:

@@ -81,17 +81,21 @@ def plan(
     allowed: frozenset[str] | None,
     cooling: Set[str],
     today: datetime.date,
+    input_tokens: int | None = None,
 ) -> Plan:
     """Whom to ask, best first. Raises the refusal that says why there is nobody.
 
     `allowed` holds the names a key may use; None: all. A smart name in it stands for every model behind it; a
     smart name that is not in it still reaches the models that are. `cooling` holds names of targets to ask last.
+    `input_tokens`: the estimate, for who has it already.
     """
     judgement = judge(read(request))
     permitted = None if allowed is None else _models_behind(allowed, catalog, today)
     if allowed is not None and request.model in allowed:
         permitted = None
-    ask = _Ask(request, catalog, today, request.needs(), pricing.estimate_input_tokens(request), permitted)
+    if input_tokens is None:
+        input_tokens = pricing.estimate_input_tokens(request)
+    ask = _Ask(request, catalog, today, request.needs(), input_tokens, permitted)
     if request.model not in SMART:
         return Plan((_direct(ask),), judgement, None, False)
     tier = TIER_OF_LEVEL[judgement.level] if request.model == "auto" else request.model

@@ -72,7 +72,7 @@ CREATE TABLE hold (
 -- One row per request that has ended, in the order of their ends; id is what the reply's id ends in.
 CREATE TABLE usage (
   seq INTEGER PRIMARY KEY,
-  id TEXT NOT NULL UNIQUE,
+  id TEXT NOT NULL,
   account_id TEXT NOT NULL,
   key_id TEXT NOT NULL,
   -- settled: charged; released: nothing was charged.
