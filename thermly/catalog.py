@@ -192,6 +192,11 @@ def merge(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
             else:
                 rows[name] = row
         out[table] = rows
+    gone = {name for name, row in extra.get("models", {}).items() if row is False}
+    out["aliases"] = {alias: name for alias, name in out["aliases"].items() if name not in gone}
+    for name, row in out["models"].items():
+        if isinstance(row, dict) and row.get("replacement") in gone:
+            out["models"][name] = {k: v for k, v in row.items() if k != "replacement"}
     return out
 
 

@@ -165,9 +165,11 @@ class Answer:
         outcome = "internal"
         try:
             for event in self._ask(self._route()):
-                self._meter.see(event)
-                if type(event) is Done:
+                if isinstance(event, Done):
                     outcome = "ok"  # whoever stops listening now has the whole answer
+                    if event.usage is None:
+                        event = msgspec.structs.replace(event, usage=self._charged(outcome))
+                self._meter.see(event)
                 yield event
         except GeneratorExit:
             outcome = "ok" if outcome == "ok" else "client_gone"

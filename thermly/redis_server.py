@@ -53,5 +53,6 @@ def command(binary: str, socket: Path, folder: Path) -> list[str]:
     return [
         binary, "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "600", "--save", "",
         "--appendonly", "no", "--dir", str(folder), "--daemonize", "no", "--loglevel", "warning",
+        "--logfile", str(folder / "redis.log"),
         "--maxmemory", "128mb", "--maxmemory-policy", "noeviction",
     ]  # fmt: skip

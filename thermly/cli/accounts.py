@@ -134,6 +134,8 @@ def key_create(
     allowed = [m.strip() for m in models.split(",") if m.strip()] if models is not None else None
     if allowed is not None:
         _check_models(allowed)
+    if expires is not None and expires <= now_ms():
+        raise click.ClickException("--expires lies in the past.")
     key = ids.new_key()
     with database().begin() as tx:
         found = account(tx, account_name)

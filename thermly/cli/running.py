@@ -57,7 +57,11 @@ def up(no_demo: bool) -> None:
         upstream=upstream,
         instance=settings.instance,
     )
-    sys.exit(supervisor.run(lambda: print(text, flush=True)))
+    code = supervisor.run(lambda: print(text, flush=True))
+    from thermly import context
+
+    context.release_dead(settings, context.database(settings))  # of a process that had to be killed at the end
+    sys.exit(code)
 
 
 def demo_key(settings: Settings) -> tuple[str, str]:

@@ -35,6 +35,15 @@ __all__ = ["read_request", "write_error", "write_error_event", "write_events", "
 
 WIRE = "openai"
 SEED_BOUND = 9_223_372_036_854_776_000  # as the reference prints it: 2**63, rounded
+# Unknown fields pass to OpenAI-like upstreams, but for those by which other gateways and servers let a caller
+# choose the upstream, its key or another model, or multiply what is produced.
+NOT_FOR_CALLERS = frozenset(
+    (
+        *("api_base", "api_key", "api_version", "base_url", "extra_body", "extra_headers", "user_config"),
+        *("custom_llm_provider", "models", "provider", "route", "fallbacks", "plugins", "transforms"),
+        *("best_of", "use_beam_search"),
+    )
+)
 NAMED = frozenset(t.ChatBody.__struct_fields__)
 MESSAGE_NAMED = {
     role: frozenset(kind.__struct_fields__) | {"role"}
@@ -64,7 +73,7 @@ def read_request(body: bytes, bounds: Bounds) -> ChatRequest:
         raise _invalid(error) from None
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply.") from None
-    _check(chat, bounds)
+    _check(chat, raw, bounds)
     wishes = []
     if chat.stream_options and chat.stream_options.include_usage:
         wishes.append("include_usage")
@@ -118,8 +127,10 @@ def _invalid(error: msgspec.ValidationError) -> InvalidRequest:
     return InvalidRequest(f"{text.replace('`', chr(39))}{where}.", param=path or None)
 
 
-def _check(chat: t.ChatBody, bounds: Bounds) -> None:
+def _check(chat: t.ChatBody, raw: dict[str, Any], bounds: Bounds) -> None:
     """The rules that a type cannot say."""
+    for name in NOT_FOR_CALLERS & raw.keys():
+        raise InvalidRequest(f"'{name}' is not a parameter of this API.", param=name)
     if bounds.max_messages is not None and len(chat.messages) > bounds.max_messages:
         raise InvalidRequest(f"At most {bounds.max_messages} messages are allowed.", param="messages")
     if len(chat.tools or ()) > bounds.max_tools:

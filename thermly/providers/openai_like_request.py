@@ -43,8 +43,7 @@ def write_request(request: ChatRequest, target: Target, max_output_tokens: int) 
     body: dict[str, Any] = dict((request.extras or {}).get(WIRE, ()))
     body["model"] = model.upstream
     body["messages"] = [row for message in request.messages for row in write_message(message)]
-    if max_output_tokens < model.max_output_tokens or request.max_output_tokens is not None:
-        body["max_completion_tokens" if _wants_completion_tokens(target) else "max_tokens"] = max_output_tokens
+    body["max_completion_tokens" if _wants_completion_tokens(target) else "max_tokens"] = max_output_tokens
     tuning = request.tuning
     for name in PLAIN if "sampling" not in model.can else SAMPLING + PLAIN:
         value = getattr(tuning, name)

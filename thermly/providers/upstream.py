@@ -26,6 +26,10 @@ MAX_REPLY_BYTES = 64 << 20
 MAX_EVENT_BYTES = 16 << 20
 MAX_ERROR_BYTES = 64 << 10
 MAX_IDLE_LINES = 512
+# How the vendors' 400s begin that are about the gateway's own account. Only a beginning counts: further on, a
+# sentence may quote the caller, who must not be able to put a model out of use for everybody.
+OUR_ACCOUNT = ("your credit balance is too low", "api key not valid", "api key expired", "incorrect api key")
+LOOK_UP_S = 2
 PACE_FROM_STREAMS, PACE_PER_STREAM_S, PACE_MOST_S = 100, 0.0002, 0.1
 
 Sse = tuple[bytes, bytes] | None
@@ -66,6 +70,7 @@ class _Line:
         self.easy = easy = pycurl.Curl()
         easy.setopt(pycurl.NOSIGNAL, 1)
         easy.setopt(pycurl.POST, 1)
+        easy.setopt(pycurl.USERAGENT, "thermly")
         easy.setopt(pycurl.CONNECTTIMEOUT_MS, int(connect_s * 1000))
         easy.setopt(pycurl.TCP_NODELAY, 1)
         easy.setopt(pycurl.TCP_KEEPALIVE, 1)
@@ -169,12 +174,14 @@ class Transfer:
                     )
                 return
             now = time.monotonic()
+            if (stop_at := self._client.stop_at) is not None and now >= stop_at:
+                raise UpstreamFailed("The gateway is shutting down.", code="shutting_down")
             if now - silent_since >= limit_s:
                 raise UpstreamFailed("The model's provider did not answer in time.", code="upstream_timeout")
             if now - told >= times.keepalive_s:
                 told = now
                 yield b""
-            line.turn(min(times.keepalive_s - (now - told), limit_s - (now - silent_since)))
+            line.turn(min(times.keepalive_s - (now - told), limit_s - (now - silent_since), LOOK_UP_S))
 
     def read(self, limit: int) -> bytes:
         """The whole body. Raises UpstreamFailed when it is longer than `limit` bytes."""
@@ -207,6 +214,7 @@ class Client:
         self.timeouts = timeouts
         self._idle: dict[str, deque[_Line]] = {}
         self._streams: set[Transfer] = set()
+        self.stop_at: float | None = None  # when what is still under way breaks off, on the monotonic clock
         self._lock = threading.Lock()
 
     def send(self, url: str, headers: list[str], body: bytes) -> Transfer:
@@ -292,7 +300,7 @@ def failure(status: int, error: VendorError, retry_after_s: int | None = None) -
     detail = f"status {status} {error.kind}: {redact(error.message)}"
     if status in (400, 413, 422) and error.message:
         words = f"{error.kind} {error.message}".lower()
-        if any(w in words for w in ("api key", "api_key", "billing", "credit balance", "quota")):
+        if error.message.lower().startswith(OUR_ACCOUNT):
             return UpstreamFailed("The model's provider refused the gateway.", detail=detail, retry_after_s=60)
         kind: type[InvalidRequest] = InvalidRequest
         code = "upstream_rejected"

@@ -39,6 +39,8 @@ def register(app: Flask, surfaces: tuple[Surface, ...]) -> None:
 
     @app.errorhandler(Exception)
     def anything(error: Exception) -> Response:
+        if type(error).__module__ == "gunicorn.http.errors":  # the body's framing turned out to be broken
+            return refuse(InvalidRequest("The request body is malformed."))
         log.exception("internal error")
         return refuse(Internal("Internal error."))
 

@@ -6,12 +6,16 @@ request at once this costs a tenth of a whole request. Here the thread waits a m
 
 import errno
 import select
+import socket
+import struct
 import time
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
 LINGER_MS = 20
+STUCK_CLIENT_S = 60
+BEFORE_THE_KILL_S = 4
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -25,7 +29,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.log.error("out of file handles: raise the limit (ulimit -n)")
             time.sleep(0.1)
 
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """What the drain has not finished shortly before its end breaks off by itself: with an error that its
+        client can read, and settled. The kill that follows would do neither."""
+        gateway = getattr(self.wsgi, "extensions", {}).get("thermly")
+        if gateway is not None:
+            gateway.client.stop_at = time.monotonic() + max(1, self.cfg.graceful_timeout - BEFORE_THE_KILL_S)
+        super().handle_exit(sig, frame)
+
     def handle(self, conn: Any) -> Any:
+        if not conn.initialized:  # who sends or takes nothing for so long would keep a thread for ever
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                conn.sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", STUCK_CLIENT_S, 0))
         while True:
             again = super().handle(conn)
             if again is not True or not self.alive or conn.is_http2:
