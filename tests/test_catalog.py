@@ -251,7 +251,8 @@ def test_what_cannot_be_merged_is_named(extra: dict[str, Any], says: str) -> Non
         catalogs.merge({"providers": {"p": P}, "models": {"m": M}}, extra)
 
 
-def test_removing_a_model_that_others_lead_to_is_told_and_not_found_out_by_callers() -> None:
-    rows = catalogs.merge(catalogs.builtin(), {"models": {"claude-haiku-4-5": False}})
-    with pytest.raises(CatalogError, match="alias 'claude-haiku"):
-        catalogs.load(rows, {})
+def test_removing_a_model_removes_what_leads_to_it() -> None:
+    gone = {"models": {"claude-haiku-4-5": False, "gpt-4.1": False}}
+    found = catalogs.load(catalogs.merge(catalogs.builtin(), gone), {})
+    assert found.find("claude-haiku", TODAY) is None
+    assert found.find("gpt-4", TODAY) is None

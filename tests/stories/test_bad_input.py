@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from typing import Any
 
 import pytest
@@ -298,3 +299,24 @@ def test_words_that_look_like_code_are_words(rich: Caller) -> None:
     for text in ("'; DROP TABLE account; --", "{{7*7}}", "%s%n", "\x00", "\u202e", mark() + "\r\n\r\ndata: [DONE]"):
         stream = rich.stream(text)
         assert stream.done and stream.error is None
+
+
+@pytest.mark.parametrize("name", ["api_base", "api_key", "models", "provider", "best_of"])
+def test_what_would_steer_an_upstream_is_no_parameter(rich: Caller, name: str) -> None:
+    refusal(rich.ask("Hello!", **{name: "x"}), 422, "invalid_request_error", "invalid_request", name)
+
+
+def test_a_callers_words_do_not_put_a_model_out_of_use(rich: Caller) -> None:
+    response = rich.ask("Hello!", billing_quota_api_key=1)
+    assert response.status_code == 422
+    ready = rich.stack.http.get(rich.stack.url + "/health/readiness").json()
+    assert "openai/gpt-4o" not in ready["cooling"]
+
+
+def test_a_broken_chunk_is_the_callers_mistake(rich: Caller) -> None:
+    head = "\r\n".join(f"{k}: {v}" for k, v in rich.headers().items())
+    with socket.create_connection(("127.0.0.1", int(rich.stack.url.rpartition(":")[2])), 5) as raw:
+        raw.sendall(
+            f"POST {CHAT} HTTP/1.1\r\nHost: x\r\n{head}\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".encode()
+        )
+        assert raw.recv(12) in (b"HTTP/1.1 422", b"HTTP/1.1 400")

@@ -157,6 +157,24 @@ def test_a_stream_under_way_is_finished_before_the_end(own: Stack) -> None:
     assert row["outcome"] == "ok" and row["estimated"] == 0
 
 
+def test_a_stream_that_outlasts_the_drain_ends_with_an_error_and_is_paid_for(tmp_path: Path, stack: Stack) -> None:
+    own = Stack(tmp_path / "instance", web_workers=1, drain_s=6).start()
+    try:
+        caller = own.caller()
+        with caller.open(order("chunks=600 interval_ms=50")) as stream:
+            stream.read(3)
+            own.process.send_signal(signal.SIGTERM)
+            stream.read()
+        assert not stream.done and stream.error is not None and stream.error["code"] == "shutting_down"
+        assert own.process.wait(20) == 0, own.log()
+        (row,) = caller.usage()
+        assert row["state"] == "settled" and row["estimated"] == 1 and row["cost_nanousd"] > 0
+        assert caller.funds()[1] == 0
+    finally:
+        own.http.close()
+        own.kill()
+
+
 def test_a_second_start_has_the_same_key_and_the_same_data(own: Stack) -> None:
     key = (own.folder / "demo.key").read_text()
     caller = own.caller()

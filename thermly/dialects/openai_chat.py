@@ -73,7 +73,10 @@ def read_request(body: bytes, bounds: Bounds) -> ChatRequest:
         raise _invalid(error) from None
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply.") from None
-    _check(chat, raw, bounds)
+    if foreign := NOT_FOR_CALLERS & raw.keys():
+        name = min(foreign)
+        raise InvalidRequest(f"'{name}' is not a parameter of this API.", param=name)
+    _check(chat, bounds)
     wishes = []
     if chat.stream_options and chat.stream_options.include_usage:
         wishes.append("include_usage")
@@ -127,10 +130,8 @@ def _invalid(error: msgspec.ValidationError) -> InvalidRequest:
     return InvalidRequest(f"{text.replace('`', chr(39))}{where}.", param=path or None)
 
 
-def _check(chat: t.ChatBody, raw: dict[str, Any], bounds: Bounds) -> None:
+def _check(chat: t.ChatBody, bounds: Bounds) -> None:
     """The rules that a type cannot say."""
-    for name in NOT_FOR_CALLERS & raw.keys():
-        raise InvalidRequest(f"'{name}' is not a parameter of this API.", param=name)
     if bounds.max_messages is not None and len(chat.messages) > bounds.max_messages:
         raise InvalidRequest(f"At most {bounds.max_messages} messages are allowed.", param="messages")
     if len(chat.tools or ()) > bounds.max_tools:
