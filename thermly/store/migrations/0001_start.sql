@@ -168,25 +168,34 @@ END;
 
 CREATE TRIGGER hold_opened AFTER INSERT ON hold BEGIN
   UPDATE account SET held_nanousd = held_nanousd + NEW.amount_nanousd WHERE id = NEW.account_id;
-  UPDATE api_key SET held_nanousd = held_nanousd + NEW.amount_nanousd WHERE NEW.capped = 1 AND id = NEW.key_id;
+END;
+CREATE TRIGGER hold_opened_under_cap AFTER INSERT ON hold WHEN NEW.capped = 1 BEGIN
+  UPDATE api_key SET held_nanousd = held_nanousd + NEW.amount_nanousd WHERE id = NEW.key_id;
 END;
 
 CREATE TRIGGER hold_extended AFTER UPDATE OF amount_nanousd ON hold BEGIN
   UPDATE account SET held_nanousd = held_nanousd + NEW.amount_nanousd - OLD.amount_nanousd
   WHERE id = NEW.account_id;
+END;
+CREATE TRIGGER hold_extended_under_cap AFTER UPDATE OF amount_nanousd ON hold WHEN NEW.capped = 1 BEGIN
   UPDATE api_key SET held_nanousd = held_nanousd + NEW.amount_nanousd - OLD.amount_nanousd
-  WHERE NEW.capped = 1 AND id = NEW.key_id;
+  WHERE id = NEW.key_id;
 END;
 
 CREATE TRIGGER hold_closed AFTER DELETE ON hold BEGIN
   UPDATE account SET held_nanousd = held_nanousd - OLD.amount_nanousd WHERE id = OLD.account_id;
-  UPDATE api_key SET held_nanousd = held_nanousd - OLD.amount_nanousd WHERE OLD.capped = 1 AND id = OLD.key_id;
+END;
+CREATE TRIGGER hold_closed_under_cap AFTER DELETE ON hold WHEN OLD.capped = 1 BEGIN
+  UPDATE api_key SET held_nanousd = held_nanousd - OLD.amount_nanousd WHERE id = OLD.key_id;
 END;
 
-CREATE TRIGGER usage_added AFTER INSERT ON usage BEGIN
-  UPDATE account SET balance_nanousd = balance_nanousd - NEW.cost_nanousd
-  WHERE NEW.cost_nanousd > 0 AND id = NEW.account_id;
-  UPDATE api_key SET spent_nanousd = spent_nanousd + NEW.cost_nanousd WHERE NEW.capped = 1 AND id = NEW.key_id;
+CREATE TRIGGER usage_charged AFTER INSERT ON usage WHEN NEW.cost_nanousd > 0 BEGIN
+  UPDATE account SET balance_nanousd = balance_nanousd - NEW.cost_nanousd WHERE id = NEW.account_id;
+END;
+CREATE TRIGGER usage_charged_under_cap AFTER INSERT ON usage WHEN NEW.capped = 1 BEGIN
+  UPDATE api_key SET spent_nanousd = spent_nanousd + NEW.cost_nanousd WHERE id = NEW.key_id;
+END;
+CREATE TRIGGER usage_closes_hold AFTER INSERT ON usage WHEN NEW.cache <> 'hit' BEGIN
   DELETE FROM hold WHERE id = NEW.id;
 END;
 
