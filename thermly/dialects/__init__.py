@@ -30,4 +30,3 @@ class Label(Struct, frozen=True):
     actual_model: str
     complexity_level: int
     cached: bool
-    cost_nanousd: int | None = None

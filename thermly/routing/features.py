@@ -31,14 +31,9 @@ class Features(Struct, frozen=True, gc=False):
     schema: bool
     images: int
     words: int
-    distinct_words: int
-    word_chars: int
-    digits: int
     maths_signs: int
     fences: int
-    code_signs: int
     questions: int
-    items: int
     non_latin: float
     asked_words: int
     greeting_words: int
@@ -61,12 +56,8 @@ def _by_word(table: Mapping[str, str]) -> dict[str, str]:
 
 
 _word = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_digits = str.maketrans("", "", "0123456789")
 _maths_signs = str.maketrans("", "", "=+*/^<>≤≥≠≈√∑∏∫∂π∞×÷±∈∀∃→$")
 _command = re.compile(r"\\[a-z]")
-_code_signs = str.maketrans("", "", "{};")
-CODE_PAIRS = ("()", "=>", "==", "::")
-_item = re.compile(r"^[ \t]{0,8}(?:[-*•]|\(?\w{1,2}[.)、])\s", re.MULTILINE)
 _far_script = re.compile(r"[^\x00-\u024f\u2000-\u22ff]")
 _asked = re.compile(
     r"(?<![\d.,])(\d[\d.,]{0,9})[ -]?(words?|wörter|worte|wort|mots|palabras|parole|kelime|слов|字|词|語|단어"
@@ -97,14 +88,9 @@ def read(request: ChatRequest) -> Features:
         schema=request.response_format is not None and request.response_format.kind == "json_schema",
         images=sum(part.kind == "image" for part in request.media()),
         words=len(found),
-        distinct_words=len(set(found)),
-        word_chars=sum(map(len, found)),
-        digits=_count(text, _digits),
         maths_signs=_count(text, _maths_signs) + (len(_command.findall(text)) if "\\" in text else 0),
         fences=text.count("```"),
-        code_signs=_count(text, _code_signs) + sum([text.count(sign) for sign in CODE_PAIRS]),
         questions=text.count("?") + text.count("？"),
-        items=len(_item.findall(text)),
         non_latin=far,
         asked_words=_asked_words(text),
         **{f"{kind}_words": counts[kind] for kind in KINDS},
