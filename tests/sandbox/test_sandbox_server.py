@@ -80,7 +80,7 @@ def test_what_is_no_request_is_refused(sandbox: Sandbox, data: bytes, status: by
 
 
 def test_many_streams_at_once(sandbox: Sandbox) -> None:
-    body = BODY.replace(b"hello", b"[[sandbox: chunks=4 interval_ms=100]]")[:-1] + b', "stream": true}'
+    body = BODY.replace(b"hello", b"[[sandbox: chunks=4 interval_ms=3000]]")[:-1] + b', "stream": true}'
     request = HEAD + b"content-length: %d\r\n\r\n%b" % (len(body), body)
     socks = [socket.create_connection(("127.0.0.1", sandbox.port), timeout=5) for _ in range(200)]
     try:
