@@ -24,7 +24,7 @@ from thermly.exchange import (
     gather,
 )
 from thermly.providers.anthropic import explain, read_reply, read_stream
-from thermly.providers.upstream import failure
+from thermly.providers.failures import failure
 
 # ---- replies
 

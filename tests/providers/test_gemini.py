@@ -19,8 +19,8 @@ from thermly.exchange import (
     Usage,
     gather,
 )
+from thermly.providers.failures import failure
 from thermly.providers.gemini import explain, read_reply, read_stream
-from thermly.providers.upstream import failure
 
 
 def signed(value: str) -> Any:

@@ -30,8 +30,8 @@ from thermly.exchange import (
     gather,
 )
 from thermly.providers import openai_like
+from thermly.providers.failures import failure
 from thermly.providers.openai_like import explain, read_reply, read_stream, write_request
-from thermly.providers.upstream import failure
 
 Doc = dict[str, Any]
 WIDE = Bounds(max_tools=10_000)

@@ -20,8 +20,9 @@ from thermly.catalog import Model, Price, ProviderRow, Target
 from thermly.errors import ContentRefused, GatewayError, InvalidRequest, UpstreamFailed
 from thermly.exchange import ChatRequest, KeepAlive, Message, Text, gather
 from thermly.providers import ANSWER, gemini, openai_like, upstream
+from thermly.providers.failures import VendorError, failure
 from thermly.providers.redaction import redact
-from thermly.providers.upstream import Client, Timeouts, VendorError, failure
+from thermly.providers.upstream import Client, Timeouts
 from thermly.providers.waiting import READABLE, WRITABLE, SelectPoll
 from thermly.sandbox import server as sandbox
 
@@ -258,14 +259,14 @@ def test_many_threads_share_one_client():
 
 
 def test_idle_connections_are_bounded(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(upstream, "MAX_IDLE_LINES", 1)
+    monkeypatch.setattr(upstream, "MAX_IDLE", 1)
     with serving(answering(0.05, whole())) as server:
         client = Client(SHORT)
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(lambda _: ask(client, server.url), range(3)))
         server.gone.wait(2)
         assert server.connections == 3
-        assert [len(idle) for idle in client._idle.values()] == [1]
+        assert [len(idle) for idle in client._calls.values()] == [1]
 
 
 def test_leaving_a_stream_early_cancels_it_at_the_upstream():
@@ -285,10 +286,10 @@ def test_closing_twice_is_closing_once():
     with serving(answering(whole())) as server:
         client = Client(SHORT)
         transfer = client.send(server.url, HEADERS, b"{}")
-        assert transfer.read(100) == b'{"a":1}'
+        assert b"".join(transfer.chunks()) == b'{"a":1}'
         transfer.close()
         transfer.close()
-        assert [len(idle) for idle in client._idle.values()] == [1]
+        assert [len(idle) for idle in client._lines.values()] == [1]
 
 
 # ---- TLS

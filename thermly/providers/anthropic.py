@@ -25,6 +25,7 @@ from thermly.exchange import (
     Usage,
 )
 from thermly.providers.anthropic_request import WIRE, write_request
+from thermly.providers.failures import VendorError, cut, decode, failure, malformed
 from thermly.providers.shapes import (
     BROKEN,
     JSON,
@@ -35,7 +36,7 @@ from thermly.providers.shapes import (
     read_objects,
     read_text,
 )
-from thermly.providers.upstream import Client, VendorError, cut, decode, failure, malformed
+from thermly.providers.upstream import Client
 
 VERSION = "2023-06-01"
 REASONS: dict[str, Reason] = {

@@ -29,6 +29,7 @@ from thermly.exchange import (
     ToolCall,
     Usage,
 )
+from thermly.providers.failures import VendorError, cut, decode, failure, malformed
 from thermly.providers.gemini_request import WIRE, write_request
 from thermly.providers.shapes import (
     BROKEN,
@@ -40,7 +41,7 @@ from thermly.providers.shapes import (
     read_objects,
     read_text,
 )
-from thermly.providers.upstream import Client, VendorError, cut, decode, failure, malformed
+from thermly.providers.upstream import Client
 
 REASONS: dict[str, Reason] = {
     "STOP": "stop",

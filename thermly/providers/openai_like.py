@@ -29,10 +29,11 @@ from thermly.exchange import (
     Usage,
     tell_part,
 )
+from thermly.providers.failures import VendorError, cut, decode, failure, malformed
 from thermly.providers.openai_like_request import WIRE, write_request
 from thermly.providers.redaction import redact
 from thermly.providers.shapes import BROKEN, JSON, read_count, read_name, read_object, read_objects, read_text
-from thermly.providers.upstream import Client, VendorError, cut, decode, failure, malformed
+from thermly.providers.upstream import Client
 
 REASONS: dict[str, Reason] = {
     "stop": "stop",

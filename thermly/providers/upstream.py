@@ -1,4 +1,4 @@
-"""The only place that opens sockets to upstreams: connections, timeouts, status to errors, reading of SSE.
+"""The only place that opens sockets to upstreams: connections, timeouts, reading of SSE.
 
 Knows: HTTP. Must not know: any vendor's JSON, Flask, SQL, money.
 libcurl does the transport (TLS, keep-alive, chunking); its socket interface is driven from the calling
@@ -7,10 +7,9 @@ with its kept-alive connection; the pool hands out the line used last, which is 
 """
 
 import os
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Iterator
 from typing import Any
 
 import certifi
@@ -18,17 +17,14 @@ import msgspec
 import pycurl
 from msgspec import Struct
 
-from thermly.errors import ContentRefused, GatewayError, InvalidRequest, UpstreamFailed
-from thermly.providers.redaction import redact
+from thermly.errors import UpstreamFailed
+from thermly.providers.failures import Explain, VendorError, decode, failure
 from thermly.providers.waiting import READABLE, WRITABLE, poller
 
 MAX_REPLY_BYTES = 64 << 20
 MAX_EVENT_BYTES = 16 << 20
 MAX_ERROR_BYTES = 64 << 10
-MAX_IDLE_LINES = 512
-# How the vendors' 400s begin that are about the gateway's own account. Only a beginning counts: further on, a
-# sentence may quote the caller, who must not be able to put a model out of use for everybody.
-OUR_ACCOUNT = ("your credit balance is too low", "api key not valid", "api key expired", "incorrect api key")
+MAX_IDLE = 512
 LOOK_UP_S = 2
 PACE_FROM_STREAMS, PACE_PER_STREAM_S, PACE_MOST_S = 100, 0.0002, 0.1
 
@@ -45,28 +41,11 @@ class Timeouts(Struct, frozen=True):
     keepalive_s: float = 15
 
 
-class VendorError(Struct, frozen=True):
-    """What a vendor said went wrong. `kind` is the vendor's own word for it; `retry_after_s` is told in the body
-    by those who have no header for it."""
-
-    message: str
-    kind: str = ""
-    param: str | None = None
-    retry_after_s: int | None = None
-
-
-Explain = Callable[[Any], VendorError]
-
-
-class _Line:
-    """One curl handle, its connection, and what its transfer has received so far."""
+class _Handle:
+    """One curl handle, its kept-alive connection, and what its transfer has received so far."""
 
     def __init__(self, connect_s: float) -> None:
         self.received: list[bytes] = []
-        self.running = 0
-        self.poller = poller()
-        self.watched: set[int] = set()
-        self.due_s: float | None = None
         self.easy = easy = pycurl.Curl()
         easy.setopt(pycurl.NOSIGNAL, 1)
         easy.setopt(pycurl.POST, 1)
@@ -78,6 +57,80 @@ class _Line:
         easy.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         easy.setopt(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
         easy.setopt(pycurl.WRITEFUNCTION, self.received.append)
+
+    def ask(self, url: str, headers: list[str], body: bytes) -> None:
+        self.received.clear()
+        easy = self.easy
+        easy.setopt(pycurl.URL, url)
+        easy.setopt(pycurl.HTTPHEADER, headers)
+        easy.setopt(pycurl.POSTFIELDS, body)
+
+    @property
+    def status(self) -> int:
+        return int(self.easy.getinfo(pycurl.RESPONSE_CODE))
+
+    @property
+    def content_type(self) -> str:
+        return self.easy.getinfo(pycurl.CONTENT_TYPE) or ""
+
+    @property
+    def retry_after_s(self) -> int | None:
+        return int(self.easy.getinfo(pycurl.RETRY_AFTER)) or None
+
+    def close(self) -> None:
+        self.easy.close()
+
+
+class _Call(_Handle):
+    """A handle for whole documents: curl itself waits, outside Python, and looks up about once a second."""
+
+    def __init__(self, client: "Client") -> None:
+        super().__init__(client.timeouts.connect_s)
+        self._client = client
+        self._seen = self._since_s = 0.0
+        self.easy.setopt(pycurl.TIMEOUT_MS, int(client.timeouts.reply_s * 1000))
+        self.easy.setopt(pycurl.MAXFILESIZE_LARGE, MAX_REPLY_BYTES)
+        self.easy.setopt(pycurl.NOPROGRESS, 0)
+        self.easy.setopt(pycurl.XFERINFOFUNCTION, self._look_up)
+
+    def _look_up(self, _total: int, down: int, _up_total: int, _up: int) -> int:
+        """1 aborts the transfer."""
+        now = time.monotonic()
+        if down != self._seen:
+            self._seen, self._since_s = down, now
+        return int(self._client.stopped or bool(down and now - self._since_s >= self._client.timeouts.idle_s))
+
+    def perform(self) -> bytes:
+        """The whole body. Raises UpstreamFailed."""
+        self._seen = 0
+        try:
+            self.easy.perform()
+        except pycurl.error as error:
+            number, text = error.args
+            if number == pycurl.E_ABORTED_BY_CALLBACK:
+                if self._client.stopped:
+                    raise UpstreamFailed("The gateway is shutting down.", code="shutting_down") from None
+                number = pycurl.E_OPERATION_TIMEDOUT
+            if number == pycurl.E_OPERATION_TIMEDOUT and self.easy.getinfo(pycurl.CONNECT_TIME):
+                raise UpstreamFailed(
+                    "The model's provider did not answer in time.", code="upstream_timeout"
+                ) from None
+            if number == pycurl.E_FILESIZE_EXCEEDED:
+                raise UpstreamFailed("The model's provider sent more than can be read.") from None
+            raise _broken(number, text) from None
+        received = self.received
+        return received[0] if len(received) == 1 else b"".join(received)
+
+
+class _Line(_Handle):
+    """A handle for streams, driven from the thread that reads them."""
+
+    def __init__(self, connect_s: float) -> None:
+        super().__init__(connect_s)
+        self.running = 0
+        self.poller = poller()
+        self.watched: set[int] = set()
+        self.due_s: float | None = None
         self.multi = multi = pycurl.CurlMulti()
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         multi.setopt(pycurl.M_TIMERFUNCTION, self._remind)
@@ -99,13 +152,8 @@ class _Line:
     def _remind(self, timeout_ms: int) -> None:
         self.due_s = None if timeout_ms < 0 else time.monotonic() + timeout_ms / 1000
 
-    def begin(self, url: str, headers: list[str], body: bytes) -> None:
-        self.received.clear()
-        easy = self.easy
-        easy.setopt(pycurl.URL, url)
-        easy.setopt(pycurl.HTTPHEADER, headers)
-        easy.setopt(pycurl.POSTFIELDS, body)
-        self.multi.add_handle(easy)
+    def begin(self) -> None:
+        self.multi.add_handle(self.easy)
         self.running = self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)[1]
 
     def turn(self, wait_s: float) -> None:
@@ -128,34 +176,22 @@ class _Line:
 
     def close(self) -> None:
         self.multi.close()
-        self.easy.close()
+        super().close()
 
 
 class Transfer:
-    """One request under way. Close it in every case; closing early cancels it at the upstream."""
+    """One stream under way. Close it in every case; closing early cancels it at the upstream."""
 
     def __init__(self, client: "Client", origin: str, line: _Line) -> None:
-        self._client, self._origin, self._line = client, origin, line
+        self._client, self._origin, self.line = client, origin, line
         self._closed = False
-
-    @property
-    def status(self) -> int:
-        return int(self._line.easy.getinfo(pycurl.RESPONSE_CODE))
-
-    @property
-    def content_type(self) -> str:
-        return self._line.easy.getinfo(pycurl.CONTENT_TYPE) or ""
-
-    @property
-    def retry_after_s(self) -> int | None:
-        return int(self._line.easy.getinfo(pycurl.RETRY_AFTER)) or None
 
     def chunks(self) -> Iterator[bytes]:
         """The body's bytes as they arrive; b"" after each `keepalive_s` of silence.
 
         Raises UpstreamFailed when the connection fails, ends early or stays silent too long.
         """
-        line, times = self._line, self._client.timeouts
+        line, times = self.line, self._client.timeouts
         received = line.received
         silent_since = told = time.monotonic()
         limit_s = times.reply_s
@@ -169,12 +205,10 @@ class Transfer:
             if not line.running and not received:
                 number, text = line.verdict()
                 if number:
-                    raise UpstreamFailed(
-                        "The connection to the model's provider failed.", code=_cause(number), detail=text
-                    )
+                    raise _broken(number, text)
                 return
             now = time.monotonic()
-            if (stop_at := self._client.stop_at) is not None and now >= stop_at:
+            if self._client.stopped:
                 raise UpstreamFailed("The gateway is shutting down.", code="shutting_down")
             if now - silent_since >= limit_s:
                 raise UpstreamFailed("The model's provider did not answer in time.", code="upstream_timeout")
@@ -183,21 +217,11 @@ class Transfer:
                 yield b""
             line.turn(min(times.keepalive_s - (now - told), limit_s - (now - silent_since), LOOK_UP_S))
 
-    def read(self, limit: int) -> bytes:
-        """The whole body. Raises UpstreamFailed when it is longer than `limit` bytes."""
-        parts, size = [], 0
-        for chunk in self.chunks():
-            size += len(chunk)
-            if size > limit:
-                raise UpstreamFailed("The model's provider sent more than can be read.", code="upstream_error")
-            parts.append(chunk)
-        return b"".join(parts)
-
     def close(self) -> None:
         if self._closed:
             return
         self._closed = True
-        line = self._line
+        line = self.line
         if line.running:
             line.turn(0)  # the end of the body may have come since its last word was read
         line.multi.remove_handle(line.easy)
@@ -212,40 +236,46 @@ class Client:
 
     def __init__(self, timeouts: Timeouts) -> None:
         self.timeouts = timeouts
-        self._idle: dict[str, deque[_Line]] = {}
+        self._lines: dict[str, deque[_Line]] = defaultdict(deque)
+        self._calls: dict[str, deque[_Call]] = defaultdict(deque)
         self._streams: set[Transfer] = set()
         self.stop_at: float | None = None  # when what is still under way breaks off, on the monotonic clock
-        self._lock = threading.Lock()
+
+    @property
+    def stopped(self) -> bool:
+        return self.stop_at is not None and time.monotonic() >= self.stop_at
 
     def send(self, url: str, headers: list[str], body: bytes) -> Transfer:
-        origin = url[: url.find("/", 8)]
-        idle = self._idle.get(origin)
+        origin = _origin(url)
         try:
-            line = idle.pop() if idle else _Line(self.timeouts.connect_s)
+            line = self._lines[origin].pop()
         except IndexError:
             line = _Line(self.timeouts.connect_s)
-        line.begin(url, headers, body)
+        line.ask(url, headers, body)
+        line.begin()
         return Transfer(self, origin, line)
 
     def give_back(self, origin: str, line: _Line) -> None:
-        idle = self._idle.get(origin)
-        if idle is None:
-            with self._lock:
-                idle = self._idle.setdefault(origin, deque())
-        if len(idle) < MAX_IDLE_LINES:
-            idle.append(line)
-        else:
-            line.close()
+        _keep(line, self._lines[origin])
 
     def json(self, url: str, headers: list[str], body: bytes, explain: Explain) -> Any:
         """One JSON document. Raises GatewayError as `failure` decides."""
-        transfer = self.send(url, headers, body)
+        idle = self._calls[_origin(url)]
         try:
-            data = transfer.read(MAX_REPLY_BYTES)
-            check(transfer, data, explain)
-            return decode(data)
+            call = idle.pop()
+        except IndexError:
+            call = _Call(self)
+        call.ask(url, headers, body)
+        try:
+            data = call.perform()
+        except UpstreamFailed:
+            call.close()
+            raise
+        try:
+            check(call, data, explain)
         finally:
-            transfer.close()
+            _keep(call, idle)
+        return decode(data)
 
     def sse(self, url: str, headers: list[str], body: bytes, explain: Explain) -> Iterator[Sse]:
         """The (event, data) pairs of a stream; None after those of one read, and in silence.
@@ -253,6 +283,7 @@ class Client:
         Raises GatewayError as `failure` decides.
         """
         transfer = self.send(url, headers, body)
+        line = transfer.line
         self._streams.add(transfer)
         try:
             chunks = self._paced(transfer.chunks())
@@ -260,12 +291,12 @@ class Client:
                 if not first:
                     yield None
                     continue
-                if transfer.status != 200 or not transfer.content_type.startswith("text/event-stream"):
+                if line.status != 200 or not line.content_type.startswith("text/event-stream"):
                     rest = b"".join(_bounded(chunks, MAX_ERROR_BYTES))
-                    check(transfer, first + rest, explain, "text/event-stream")
+                    check(line, first + rest, explain, "text/event-stream")
                 yield from _pairs(first, chunks)
                 return
-            check(transfer, b"", explain, "text/event-stream")
+            check(line, b"", explain, "text/event-stream")
         finally:
             self._streams.discard(transfer)
             transfer.close()
@@ -279,70 +310,16 @@ class Client:
                 time.sleep(min(streams * PACE_PER_STREAM_S, PACE_MOST_S))
 
 
-def check(transfer: Transfer, data: bytes, explain: Explain, wanted: str = "application/json") -> None:
+def check(said: _Handle, data: bytes, explain: Explain, wanted: str = "application/json") -> None:
     """Raise unless the upstream answered 200 with the content type that was asked for."""
-    status = transfer.status
-    if status == 200 and transfer.content_type.startswith(wanted):
+    status = said.status
+    if status == 200 and said.content_type.startswith(wanted):
         return
     try:
         error = explain(msgspec.json.decode(data))
     except (msgspec.DecodeError, RecursionError, AttributeError, LookupError, TypeError, ValueError):
         error = VendorError("")
-    raise failure(status, error, transfer.retry_after_s)
-
-
-def failure(status: int, error: VendorError, retry_after_s: int | None = None) -> GatewayError:
-    """What an upstream's refusal means: the caller's mistake, or an upstream that cannot be used just now.
-
-    The status decides before the message does: a 500 that happens to mention a policy is an outage. Only a
-    refusal that is about the caller's own request hands on the vendor's sentence, and that one redacted.
-    """
-    detail = f"status {status} {error.kind}: {redact(error.message)}"
-    if status in (400, 413, 422) and error.message:
-        words = f"{error.kind} {error.message}".lower()
-        if error.message.lower().startswith(OUR_ACCOUNT):
-            return UpstreamFailed("The model's provider refused the gateway.", detail=detail, retry_after_s=60)
-        kind: type[InvalidRequest] = InvalidRequest
-        code = "upstream_rejected"
-        if "content_policy" in words or "content_filter" in words or "safety" in error.kind.lower():
-            kind, code = ContentRefused, "content_policy_violation"
-        elif "context_length" in words or "prompt is too long" in words or "maximum context" in words:
-            code = "context_length_exceeded"
-        return kind(
-            "The model's provider refused the request: " + redact(error.message),
-            param=error.param,
-            code=code,
-            detail=f"status {status} {error.kind}",  # the sentence may quote the prompt, which no log may hold
-        )
-    if status in (401, 402, 403, 404):
-        return UpstreamFailed("The model's provider refused the gateway.", detail=detail, retry_after_s=60)
-    if status == 200:
-        return UpstreamFailed("The model's provider sent something that is no answer.", detail=detail)
-    if retry_after_s is None:
-        retry_after_s = error.retry_after_s
-    return UpstreamFailed(
-        "The model's provider is not able to answer just now.", detail=detail, retry_after_s=retry_after_s
-    )
-
-
-def decode(data: bytes) -> Any:
-    """Parse an upstream's JSON. Raises UpstreamFailed."""
-    try:
-        return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UpstreamFailed("The model's provider sent something that is no answer.") from error
-
-
-def malformed(error: Exception) -> UpstreamFailed:
-    """For documents that parse but do not have the shape of their vendor's answers."""
-    return UpstreamFailed(
-        "The model's provider sent something that is no answer.", detail=f"{type(error).__name__}: {error}"
-    )
-
-
-def cut() -> UpstreamFailed:
-    """The upstream's stream stopped before it said that it was complete."""
-    return UpstreamFailed("The model's provider ended its answer early.", code="upstream_cut")
+    raise failure(status, error, said.retry_after_s)
 
 
 def _bounded(chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
@@ -392,5 +369,17 @@ def _pair(block: bytes) -> tuple[bytes, bytes] | None:
     return (name, b"\n".join(data)) if data else None
 
 
-def _cause(number: int) -> str:
-    return "upstream_timeout" if number == pycurl.E_OPERATION_TIMEDOUT else "upstream_unreachable"
+def _keep(handle: _Handle, idle: deque[Any]) -> None:
+    if len(idle) < MAX_IDLE:
+        idle.append(handle)
+    else:
+        handle.close()
+
+
+def _broken(number: int, text: str) -> UpstreamFailed:
+    code = "upstream_timeout" if number == pycurl.E_OPERATION_TIMEDOUT else "upstream_unreachable"
+    return UpstreamFailed("The connection to the model's provider failed.", code=code, detail=text)
+
+
+def _origin(url: str) -> str:
+    return url[: url.find("/", 8)]

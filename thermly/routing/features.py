@@ -16,7 +16,7 @@ from thermly.routing.words import STEMS, UNSPACED, WORDS
 HEAD_CHARS = 3_000
 TAIL_CHARS = 1_500
 MOST_WORD_CHARS = 40
-KINDS = tuple(dict.fromkeys((*WORDS, *STEMS, *UNSPACED)))
+KINDS = tuple(f"{kind}_words" for kind in dict.fromkeys((*WORDS, *STEMS, *UNSPACED)))
 
 
 class Features(Struct, frozen=True, gc=False):
@@ -52,7 +52,7 @@ class Features(Struct, frozen=True, gc=False):
 
 
 def _by_word(table: Mapping[str, str]) -> dict[str, str]:
-    return {word: kind for kind, words in table.items() for word in words.split()}
+    return {word: f"{kind}_words" for kind, words in table.items() for word in words.split()}
 
 
 _word = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
@@ -93,7 +93,7 @@ def read(request: ChatRequest) -> Features:
         questions=text.count("?") + text.count("？"),
         non_latin=far,
         asked_words=_asked_words(text),
-        **{f"{kind}_words": counts[kind] for kind in KINDS},
+        **counts,
     )
 
 

@@ -4,12 +4,16 @@ identify -> read -> admit -> answer -> respond. A body that is refused uses up n
 before counting; a key that is refused costs no parsing, so identifying comes before both.
 """
 
-from flask import Flask, Response, request
+from typing import cast
+
+from flask import Flask, Response
+from flask import request as current
 from msgspec.structs import replace
 
 from thermly.errors import GatewayError
 from thermly.gateway import Gateway
 from thermly.web import callers, respond
+from thermly.web.edge import Body, Whole
 from thermly.web.limits import Limits
 from thermly.web.surfaces import Surface
 
@@ -26,10 +30,11 @@ def register(app: Flask, surfaces: tuple[Surface, ...], gateway: Gateway, limits
 
 
 def view(surface: Surface, gateway: Gateway, limits: Limits):  # type: ignore[no-untyped-def]
-    def chat() -> Response:
+    def chat() -> Response | Whole:
+        request = cast(Body, current)
         headers = request.headers
         caller = callers.identify(headers, surface.key_headers, gateway.database)
-        asked = surface.dialect.read_request(request.get_data(cache=False), surface.bounds)
+        asked = surface.dialect.read_request(request.whole_body(), surface.bounds)
         if headers.get("x-no-cache", "").lower() in ("true", "1"):
             asked = replace(asked, fresh=True)
         told = limits.admit(caller)

@@ -9,19 +9,20 @@ from thermly.dialects import Label
 from thermly.errors import GatewayError, Internal
 from thermly.exchange import ChatRequest
 from thermly.gateway import Answer
+from thermly.web.edge import Whole
 from thermly.web.surfaces import Surface
 
 log = logging.getLogger("thermly.web")
 Headers = list[tuple[str, str]]
 
 
-def answered(answer: Answer, request: ChatRequest, surface: Surface, headers: Headers) -> Response:
+def answered(answer: Answer, request: ChatRequest, surface: Surface, headers: Headers) -> Response | Whole:
     """The whole reply, or the stream of it; settled when the response ends, however it ends."""
     headers = [*headers, ("x-request-id", "req_" + answer.id)]
     if not request.stream:
         reply = answer.reply()
         body = surface.dialect.write_reply(reply, request, label(answer, request, surface))
-        return Response(body, 200, headers, content_type="application/json")
+        return Whole(body, headers)
     headers += [("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")]
     stream = _stream(answer, request, surface)
     response = Response(stream, 200, headers, content_type="text/event-stream; charset=utf-8")

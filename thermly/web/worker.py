@@ -5,17 +5,33 @@ request at once this costs a tenth of a whole request. Here the thread waits a m
 """
 
 import errno
+import functools
 import select
 import socket
 import struct
 import time
+from email.utils import formatdate
 from typing import Any
 
+from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
 
 LINGER_MS = 20
 STUCK_CLIENT_S = 60
 BEFORE_THE_KILL_S = 4
+
+
+@functools.lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+def http_date(timestamp: float | None = None) -> str:
+    """The Date header's text (RFC 9110, 5.6.7), made once a second and not once a response."""
+    return _date(int(time.time() if timestamp is None else timestamp))
+
+
+util.http_date = http_date
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
