@@ -84,8 +84,7 @@ class Database:
         self.path = path
         self.lock = threading.Lock()
         self.connection: sqlite3.Connection
-        self._tx: Tx
-        self._pid = 0
+        self._tx: Tx | None = None
         _open.add(self)
 
     def begin(self) -> _Scope:
@@ -97,16 +96,15 @@ class Database:
         return _Scope(self, spans=False)
 
     def tx(self) -> Tx:
-        if self._pid != os.getpid():
+        if self._tx is None:
             self.connection = connect(self.path)
             self._tx = Tx(self.connection)
-            self._pid = os.getpid()
         return self._tx
 
     def close(self) -> None:
         """Whoever uses it next opens it again."""
-        if self._pid == os.getpid():
-            self._pid = 0
+        if self._tx is not None:
+            self._tx = None
             self.connection.close()
 
 
@@ -129,8 +127,15 @@ def _after_fork() -> None:
         _paused.pop().lock.release()
 
 
+def _in_child() -> None:
+    _after_fork()
+    for database in list(_open):  # one that was busy for too long: its connection stays the parent's
+        if database._tx is not None:
+            database._tx, database.lock = None, threading.Lock()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -14,6 +14,7 @@ from email.utils import formatdate
 from typing import Any
 
 from gunicorn import util
+from gunicorn.http import wsgi
 from gunicorn.workers.gthread import ThreadWorker
 
 LINGER_MS = 20
@@ -31,7 +32,22 @@ def http_date(timestamp: float | None = None) -> str:
     return _date(int(time.time() if timestamp is None else timestamp))
 
 
+class Told(wsgi.Response):  # type: ignore[misc]
+    """Sends a body of known length together with its headers: one system call and one packet instead of two."""
+
+    headers_sent: bool
+
+    def write(self, data: bytes) -> None:
+        if self.headers_sent or self.chunked or self._omits_body or len(data) != self.response_length:
+            super().write(data)
+            return
+        head = "".join([*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers), "\r\n"])
+        self.sock.sendall(head.encode("latin-1") + data)
+        self.headers_sent, self.sent = True, len(data)
+
+
 util.http_date = http_date
+wsgi.Response = Told
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
