@@ -75,7 +75,10 @@ def test_every_retired_model_names_the_one_that_answers_for_it(shipped: Catalog)
         assert (model.retired_on is None) == (model.replacement is None), model.id
 
 
-@pytest.mark.parametrize("model", catalogs.load(catalogs.builtin(), {}).models.values(), ids=lambda m: m.id)
+SHIPPED = catalogs.load(catalogs.builtin(), {}).models.values()
+
+
+@pytest.mark.parametrize("model", [m for m in SHIPPED if m.kind == "chat"], ids=lambda m: m.id)
 def test_every_row_makes_sense(model: Model) -> None:
     assert model.price is not None
     for price in (model.price, *(tier for _, tier in model.price.above)):
@@ -94,10 +97,57 @@ def test_every_row_makes_sense(model: Model) -> None:
     assert model.as_of
 
 
+@pytest.mark.parametrize("model", [m for m in SHIPPED if m.kind == "embedding"], ids=lambda m: m.id)
+def test_every_embedding_row_makes_sense(model: Model) -> None:
+    assert model.price is not None and model.price.input > 0 == model.price.output
+    assert 0 < model.dimensions <= 10_000 and 0 < model.max_inputs <= 2_048
+    assert model.can <= {"dimensions", "token_input"} and model.as_of
+
+
+@pytest.mark.parametrize("model", [m for m in SHIPPED if m.kind == "image"], ids=lambda m: m.id)
+def test_every_image_row_makes_sense(model: Model) -> None:
+    drawing, price = model.drawing, model.price
+    assert drawing is not None and price is not None and model.as_of
+    assert bool(drawing.per_image) != bool(drawing.tokens), "billed one way or the other"
+    assert (price.output > price.input > 0) == bool(drawing.tokens)
+    assert all(1_000_000 < nanousd < 1_000_000_000 for nanousd in drawing.per_image.values())
+    assert "1024x1024" == drawing.sizes[0], "the reference's default"
+    assert {size for size, _ in drawing.per_image} <= {"", *drawing.sizes}
+    assert {*drawing.tokens} - {"any"} <= {*drawing.qualities}
+    assert drawing.per_call in (1, 4) and drawing.max_prompt_chars == 4_000
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"kind": "sound"}, "kind must be one of"),
+        ({"kind": "image"}, "needs per_image or image_tokens"),
+        ({"kind": "image", "per_image": [{"usd": "dear"}]}, "per_image.usd = dear is not a whole"),
+        ({"kind": "image", "per_image": [{"size": "1x1"}]}, "per_image.usd = None is not a whole"),
+        ({"kind": "image", "per_image": [{"price": 1}]}, "there is no field 'price'"),
+        ({"kind": "image", "per_image": [{"usd": 1}], "sizes": ["large"]}, "sizes are auto or WIDTHxHEIGHT"),
+        ({"kind": "image", "image_tokens": {"low": "few"}}, "image_tokens must be counts"),
+        ({"kind": "embedding", "tier": "fast"}, "only chat models have a tier"),
+        ({"kind": "embedding", "dimensions": 0}, "dimensions cannot be 0"),
+    ],
+)
+def test_rows_of_other_kinds_are_checked(row: dict[str, Any], says: str) -> None:
+    with pytest.raises(CatalogError, match=says):
+        load({"provider": "p", "input_per_mtok": 1, **row})
+
+
+def test_an_image_row_is_read_exactly() -> None:
+    row = {"provider": "p", "kind": "image", "per_image": [{"size": "1x1", "quality": "hd", "usd": Decimal("0.04")}]}
+    drawing = load(row).models["m"].drawing
+    assert drawing is not None and drawing.per_image == {("1x1", "hd"): 40_000_000}
+
+
 def test_prices_are_whole_pico_dollars_and_exactly_what_is_written(shipped: Catalog) -> None:
     for name, row in catalogs.builtin()["models"].items():
         price = shipped.models[name].price
         assert price is not None
+        if row.get("kind", "chat") != "chat":
+            continue
         assert Decimal(price.input) == row["input_per_mtok"] * 1_000_000, name
         assert Decimal(price.output) == row["output_per_mtok"] * 1_000_000, name
         assert all(isinstance(n, int) for n in (price.input, price.output, price.cached_input, price.cache_write))

@@ -115,11 +115,11 @@ def test_a_provider_is_removed_together_with_its_models_or_the_first_is_named(tm
 
 def test_the_sandbox_stands_in_for_every_provider_and_needs_no_key(tmp_path: Path) -> None:
     found = catalog(tmp_path, OLLAMA, THERMLY_SANDBOX_URL="http://127.0.0.1:9", OPENAI_API_KEY="secret")
-    assert available(found) == {"openai", "anthropic", "google", "deepseek", "ollama"}
+    assert available(found) == {"openai", "anthropic", "google", "deepseek", "localai", "ollama"}
     assert {p.key for p in found.providers.values()} == {"sandbox"}, "no real key goes to it"
     assert {p.base_url for p in found.providers.values()} == {
         "http://127.0.0.1:9/openai/v1", "http://127.0.0.1:9/deepseek/v1", "http://127.0.0.1:9/ollama/v1",
-        "http://127.0.0.1:9/anthropic", "http://127.0.0.1:9/google",
+        "http://127.0.0.1:9/anthropic", "http://127.0.0.1:9/google", "http://127.0.0.1:9/localai/v1",
     }  # fmt: skip
 
 

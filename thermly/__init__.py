@@ -15,7 +15,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from thermly import context, logs
     from thermly.jobs import Pulse
     from thermly.settings import read
-    from thermly.web import chat, failures, health
+    from thermly.web import chat, embeddings, failures, health, images, models
     from thermly.web.edge import Edge
     from thermly.web.limits import Limits
     from thermly.web.surfaces import surfaces
@@ -27,9 +27,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         settings.redis_url,
         settings.accounting_delay_s,
         settings.housekeeping_interval_s,
-        gateway.settle_leftovers,
+        gateway.books.settle_leftovers,
     )
-    gateway.nudge = pulse.nudge
+    gateway.books.nudge = pulse.nudge
     limits = Limits(settings, gateway.database)
     rows = surfaces(settings.invalid_request_status)
 
@@ -38,6 +38,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False  # else a doubled slash is a redirect, which no client follows with its body
     app.extensions["thermly"] = gateway
     chat.register(app, rows, gateway, limits)
+    models.register(app, rows, gateway)
+    embeddings.register(app, rows, gateway, limits)
+    images.register(app, rows, context.images(gateway), gateway, limits)
     health.register(app, gateway)
     failures.register(app, rows)
     pulse.nudge()

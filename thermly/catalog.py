@@ -7,6 +7,7 @@ pico-dollars per token: 0.0375 $/Mtok is 37,500 p$/token, exactly.
 
 import datetime
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -24,10 +25,16 @@ CAPABILITIES = frozenset(
         *("tools", "parallel_tools", "forced_tools"),
         *("json_schema", "json_object", "logprobs", "n", "prefill"),
         *("reasoning", "sampling"),
+        *("dimensions", "token_input"),
     )
 )
-DEFAULT_CAN = ("tools", "parallel_tools", "forced_tools", "json_schema", "json_object", "prefill", "sampling")
-PICO_PER_USD = 10**12
+KINDS = ("chat", "embedding", "image")
+DEFAULT_CAN = {
+    "chat": ("tools", "parallel_tools", "forced_tools", "json_schema", "json_object", "prefill", "sampling"),
+    "embedding": ("token_input",),
+    "image": (),
+}
+PICO_PER_USD, NANO_PER_USD = 10**12, 10**9
 
 _TEXT, _COUNT, _PRICE = (str,), (int,), (int, float, Decimal, str)
 PRICE_FIELDS: dict[str, tuple[type, ...]] = dict.fromkeys(
@@ -37,12 +44,17 @@ PRICE_FIELDS: dict[str, tuple[type, ...]] = dict.fromkeys(
     ),
     _PRICE,
 )
+IMAGE_PRICE_FIELDS: dict[str, tuple[type, ...]] = {"size": _TEXT, "quality": _TEXT, "usd": _PRICE}
+TABLES = ("long_context_tiers", "per_image")
 TIER_FIELDS: dict[str, tuple[type, ...]] = {**PRICE_FIELDS, "above_input_tokens": _COUNT}
 MODEL_FIELDS: dict[str, tuple[type, ...]] = {
     **PRICE_FIELDS,
-    **dict.fromkeys(("provider", "upstream", "tier", "replacement"), _TEXT),
+    **dict.fromkeys(("kind", "provider", "upstream", "tier", "replacement"), _TEXT),
     **dict.fromkeys(("context_window", "max_output_tokens"), _COUNT),
-    "can": (list, tuple),
+    **dict.fromkeys(("dimensions", "max_inputs", "images_per_call", "max_prompt_chars"), _COUNT),
+    **dict.fromkeys(("can", "sizes", "qualities"), (list, tuple)),
+    "per_image": (list, tuple),
+    "image_tokens": (dict,),
     "free": (bool,),
     "long_context_tiers": (list, tuple),
     "retired_on": (datetime.date,),
@@ -71,6 +83,19 @@ class Price(Struct, frozen=True):
     above: tuple[tuple[int, "Price"], ...] = ()
 
 
+class Drawing(Struct, frozen=True):
+    """What an image model draws. The first of `sizes` ("WIDTHxHEIGHT" or "auto") and of `qualities` is the
+    default; no sizes: any. `per_image` maps (size, quality) to nano-dollars an image, where it is not billed by
+    tokens; "" stands for any. `tokens` bounds an image's output tokens by quality, where it is."""
+
+    sizes: tuple[str, ...] = ()
+    qualities: tuple[str, ...] = ()
+    per_call: int = 1
+    max_prompt_chars: int = 4_000
+    per_image: dict[tuple[str, str], int] = {}
+    tokens: dict[str, int] = {}
+
+
 class ProviderRow(Struct, frozen=True):
     """One upstream. `kind` names the adapter; `key` is None where the server asks for none."""
 
@@ -84,7 +109,8 @@ class ProviderRow(Struct, frozen=True):
 
 
 class Model(Struct, frozen=True):
-    """One model that can be asked for by name, and the provider's own id for it (`upstream`)."""
+    """One model that can be asked for by name, and the provider's own id for it (`upstream`). `dimensions` and
+    `max_inputs` (of one upstream call) are an embedding model's; `drawing` is an image model's."""
 
     id: str
     provider: str
@@ -97,6 +123,10 @@ class Model(Struct, frozen=True):
     retired_on: datetime.date | None = None
     replacement: str | None = None
     as_of: str = ""
+    kind: str = "chat"
+    dimensions: int = 0
+    max_inputs: int = 1
+    drawing: Drawing | None = None
 
 
 class Target(Struct, frozen=True):
@@ -227,11 +257,16 @@ def _model(name: str, row: Mapping[str, Any], providers: Mapping[str, ProviderRo
     check(f"model {name!r}", row, MODEL_FIELDS)
     if row.get("provider") not in providers:
         raise CatalogError(f"model {name!r}: provider {row.get('provider')!r} is not in the catalogue")
-    can = frozenset(map(str, row.get("can", DEFAULT_CAN)))
+    kind = row.get("kind", "chat")
+    if kind not in KINDS:
+        raise CatalogError(f"model {name!r}: kind must be one of {', '.join(KINDS)}, not {kind!r}")
+    can = frozenset(map(str, row.get("can", DEFAULT_CAN[kind])))
     if unknown := can - CAPABILITIES:
         raise CatalogError(f"model {name!r}: unknown capability {', '.join(sorted(unknown))}")
     if row.get("tier") not in (None, *TIERS):
         raise CatalogError(f"model {name!r}: tier must be one of {', '.join(TIERS)}")
+    if kind != "chat" and "tier" in row:
+        raise CatalogError(f"model {name!r}: only chat models have a tier")
     return Model(
         id=name,
         provider=row["provider"],
@@ -244,6 +279,35 @@ def _model(name: str, row: Mapping[str, Any], providers: Mapping[str, ProviderRo
         retired_on=row.get("retired_on"),
         replacement=row.get("replacement"),
         as_of=str(row.get("as_of", "")),
+        kind=kind,
+        dimensions=row.get("dimensions", 0),
+        max_inputs=row.get("max_inputs", 2_048),
+        drawing=_drawing(name, row) if kind == "image" else None,
+    )
+
+
+def _drawing(name: str, row: Mapping[str, Any]) -> Drawing:
+    sizes = tuple(row.get("sizes", ()))
+    for size in sizes:
+        if size != "auto" and not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", size):
+            raise CatalogError(f"model {name!r}: sizes are auto or WIDTHxHEIGHT, not {size!r}")
+    per_image = {}
+    for entry in row.get("per_image", ()):
+        check(f"model {name!r}: per_image", entry, IMAGE_PRICE_FIELDS)
+        nanousd = _whole(f"model {name!r}: per_image.usd", entry.get("usd"), NANO_PER_USD, "n$")
+        per_image[entry.get("size", ""), entry.get("quality", "")] = nanousd
+    tokens = row.get("image_tokens", {})
+    if any(type(count) is not int or count < 1 for count in tokens.values()):
+        raise CatalogError(f"model {name!r}: image_tokens must be counts by quality, not {tokens!r}")
+    if not per_image and not tokens and row.get("free") is not True:
+        raise CatalogError(f"model {name!r}: an image model needs per_image or image_tokens")
+    return Drawing(
+        sizes=sizes,
+        qualities=tuple(row.get("qualities", ())),
+        per_call=row.get("images_per_call", 1),
+        max_prompt_chars=row.get("max_prompt_chars", 4_000),
+        per_image=per_image,
+        tokens=dict(tokens),
     )
 
 
@@ -259,7 +323,7 @@ def check(what: str, row: Mapping[str, Any], fields: Mapping[str, tuple[type, ..
             )
         kinds = fields[field]
         fits = isinstance(value, kinds) and (type(value) is not bool or bool in kinds)
-        if isinstance(value, (list, tuple)) and field != "long_context_tiers":
+        if isinstance(value, (list, tuple)) and field not in TABLES:
             fits = fits and all(isinstance(v, str) for v in value)
         if not fits or isinstance(value, datetime.datetime) or (kinds is _COUNT and value < 1):
             raise CatalogError(f"{what}: {field} cannot be {value!r}")
@@ -267,8 +331,10 @@ def check(what: str, row: Mapping[str, Any], fields: Mapping[str, tuple[type, ..
 
 def _price(name: str, row: Mapping[str, Any]) -> Price | None:
     """None where the row has no price: such a model is refused, unless it says `free = true`."""
-    if row.get("free") is True:
+    if row.get("free") is True or row.get("per_image"):
         return Price(0, 0, 0, 0, 0)
+    if row.get("kind") == "embedding":
+        row = {"output_per_mtok": 0, **row}
     if "input_per_mtok" not in row or "output_per_mtok" not in row:
         return None
     for tier in row.get("long_context_tiers", ()):
@@ -285,14 +351,9 @@ def _price(name: str, row: Mapping[str, Any]) -> Price | None:
 
 def _tier_price(name: str, row: Mapping[str, Any]) -> Price:
     def pico(field: str, default: str) -> int:
-        value = row.get(field, row.get(default))
-        try:
-            per_token = Decimal(value) * PICO_PER_USD / 1_000_000
-        except InvalidOperation:
-            per_token = Decimal("NaN")
-        if not per_token.is_finite() or per_token != int(per_token) or per_token < 0:
-            raise CatalogError(f"model {name!r}: {field} = {value} is not a whole, positive number of p$/token")
-        return int(per_token)
+        return _whole(
+            f"model {name!r}: {field}", row.get(field, row.get(default)), PICO_PER_USD // 1_000_000, "p$/token"
+        )
 
     return Price(
         input=pico("input_per_mtok", "input_per_mtok"),
@@ -303,3 +364,14 @@ def _tier_price(name: str, row: Mapping[str, Any]) -> Price:
         if "cache_write_per_mtok" in row
         else pico("cache_write_1h_per_mtok", "input_per_mtok"),
     )
+
+
+def _whole(what: str, usd: Any, parts: int, unit: str) -> int:
+    """Dollars as a whole number of the unit that has so many `parts` to a dollar (or to a million)."""
+    try:
+        value = Decimal(usd) * parts
+    except (InvalidOperation, TypeError):
+        value = Decimal("NaN")
+    if not value.is_finite() or value != int(value) or value < 0:
+        raise CatalogError(f"{what} = {usd} is not a whole, positive number of {unit}")
+    return int(value)

@@ -1,9 +1,13 @@
 """What a process needs to serve or to work: built once from the settings, for the web app, workers and CLI."""
 
+from thermly import jobs
+from thermly.bill import OF_JOB
 from thermly.configured import catalog
 from thermly.gateway import Gateway
+from thermly.images import Images
 from thermly.providers.upstream import Client, Timeouts
 from thermly.settings import Settings
+from thermly.storage import Folder
 from thermly.store import cache, db, money, owners
 from thermly.store.db import Database
 
@@ -29,13 +33,22 @@ def gateway(settings: Settings) -> Gateway:
     return Gateway(settings, catalog(settings), store, Client(timeouts), me.name, me)
 
 
+def images(at: Gateway) -> Images:
+    """The image side of this process, on top of its gateway."""
+    folder = Folder(at.settings.instance / "images")
+    if not at.settings.redis_url:
+        return Images(at, folder, lambda _: False)
+    to = jobs.queue(at.settings.redis_url, jobs.IMAGES)
+    return Images(at, folder, lambda job_id: jobs.draw_later(to, job_id))
+
+
 def release_dead(settings: Settings, store: Database) -> int:
     """Release the holds and claims of processes that are gone; returns how many holds."""
     folder, released = settings.instance / "run", 0
     with store.each() as tx:
         names = {*money.owners_of_holds(tx), *owners.known(folder)}
     for name in names:
-        if owners.dead(folder, name):
+        if not name.startswith(OF_JOB) and owners.dead(folder, name):
             with store.begin() as tx:
                 released += money.release_all(tx, name)
                 cache.abandon_all(tx, name + "/")

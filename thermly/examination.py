@@ -9,9 +9,10 @@ import time
 from msgspec import Struct
 
 from thermly import configured, redis_server
+from thermly.bill import OF_JOB
 from thermly.catalog import CatalogError
 from thermly.settings import Settings
-from thermly.store import db, limits, money, owners, usage
+from thermly.store import db, images, limits, money, owners, usage
 from thermly.store.db import Database
 
 
@@ -73,9 +74,11 @@ def _books(base: Database) -> Finding:
 def _orphans(settings: Settings, base: Database) -> Finding:
     with base.each() as tx:
         names = money.owners_of_holds(tx)
-    dead = [n for n in names if owners.dead(settings.instance / "run", n)]
+        dead = images.holds_without_job(tx)
+    dead += [n for n in names if not n.startswith(OF_JOB) and owners.dead(settings.instance / "run", n)]
     if dead:
-        return Finding("no orphaned holds", False, f"held by {len(dead)} dead process(es): {', '.join(dead[:3])}")
+        text = f"held by {len(dead)} dead process(es) or job(s): {', '.join(dead[:3])}"
+        return Finding("no orphaned holds", False, text)
     return Finding("no orphaned holds", True, f"{len(names)} process(es) with requests under way")
 
 

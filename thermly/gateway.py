@@ -14,17 +14,17 @@ import logging
 import random
 import sqlite3
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from typing import TypeVar
 
 import msgspec
 
-from thermly import fingerprint, ids, pricing, routing
+from thermly import fingerprint, pricing, routing
+from thermly.bill import Bill, Books, refusal
 from thermly.caller import Caller
 from thermly.catalog import SMART, Catalog, Target
 from thermly.errors import (
     GatewayError,
-    InsufficientFunds,
     Unavailable,
     UnsupportedContent,
     UpstreamFailed,
@@ -44,9 +44,10 @@ from thermly.metering import Meter
 from thermly.providers import ANSWER
 from thermly.providers.upstream import Client
 from thermly.settings import Settings
-from thermly.store import cache, money
+from thermly.store import cache
 from thermly.store.db import Database
-from thermly.store.money import Closing, Opening
+from thermly.store.money import Closing
+from thermly.store.owners import Owner
 
 log = logging.getLogger("thermly.gateway")
 
@@ -56,6 +57,7 @@ KEPT_REPLY_BYTES = 1 << 20
 SINGLE_FLIGHT_WAIT_S = 30
 CLAIM_S = 120
 RETRY_PAUSE_S = (0.1, 0.4)
+T = TypeVar("T")
 
 _read_reply = msgspec.msgpack.Decoder(Reply).decode
 _encode = msgspec.json.encode
@@ -72,13 +74,12 @@ class Gateway:
         database: Database,
         client: Client,
         owner: str,
-        lock: object = None,
+        lock: Owner | None = None,
     ) -> None:
         self.settings, self.catalog, self.database = settings, catalog, database
         self.client, self.owner, self.lock = client, owner, lock
-        self.nudge: Callable[[], None] = lambda: None
+        self.books = Books(database, owner)
         self.health = Health(database)
-        self.unsettled: deque[tuple[str, Closing]] = deque()
         best = catalog.tiers["best"]
         self.baseline = best[0].price if best else None
 
@@ -86,19 +87,36 @@ class Gateway:
         """Raises GatewayError when there will be no answer; else the first event has arrived."""
         return Answer(self, request, caller, surface)
 
-    def close(self, usage_id: str, closing: Closing) -> None:
-        """Settle. A full disk or a stuck database must not lose it: then it is tried again later."""
-        try:
-            with self.database.each() as tx:
-                money.close(tx, usage_id, closing)
-        except sqlite3.Error:
-            log.exception("settlement of %s failed and will be tried again", usage_id)
-            self.unsettled.append((usage_id, closing))
-        self.nudge()
+    def close(self) -> None:
+        """For whoever goes on without it; a process that ends needs no word."""
+        self.database.close()
+        if self.lock is not None:
+            self.lock.close()
 
-    def settle_leftovers(self) -> None:
-        for _ in range(len(self.unsettled)):
-            self.close(*self.unsettled.popleft())
+    def ask(self, target: Target, call: Callable[[], T]) -> T:
+        """What the one target answers, asked a second time when it fails. Raises Unavailable."""
+        failure: UpstreamFailed | None = None
+        for pause_s in (0.0, random.uniform(*RETRY_PAUSE_S)):
+            time.sleep(pause_s)
+            try:
+                answer = call()
+            except UpstreamFailed as error:
+                failure = error
+                self.health.failed(target, error)
+                continue
+            self.health.answered(target)
+            return answer
+        raise unavailable(f"The model '{target.model.id}' is", failure)
+
+
+def unavailable(who: str, failure: GatewayError | None) -> Unavailable:
+    retry_after_s = (failure.retry_after_s if failure else None) or COOL_BASE_MS // 1000
+    return Unavailable(
+        f"{who} unavailable just now. Try again in a few seconds.",
+        code=failure.code if failure and failure.code != "upstream_error" else None,
+        retry_after_s=min(retry_after_s, 60),
+        detail=failure.detail if failure else "",
+    )
 
 
 class Answer:
@@ -109,8 +127,8 @@ class Answer:
 
     def __init__(self, gateway: Gateway, request: ChatRequest, caller: Caller, surface: str) -> None:
         self._gateway, self._request, self._caller = gateway, request, caller
-        self.id = ids.new()
-        self.started_ms = _now_ms()
+        self._bill = Bill(gateway.books, caller, surface, request.model)
+        self.id, self.started_ms = self._bill.id, self._bill.started_ms
         self._clock = time.monotonic()
         self.smart = request.model in SMART
         self.plan: routing.Plan | None = None
@@ -120,17 +138,6 @@ class Answer:
         self.cached = False
         self._print = self._fingerprint()
         self._meter = Meter()
-        self._opening = Opening(
-            id=self.id,
-            account_id=caller.account_id,
-            key_id=caller.key_id,
-            owner=gateway.owner,
-            capped=int(caller.capped),
-            surface=surface,
-            requested_model=request.model,
-            started_at_ms=self.started_ms,
-        )
-        self._held_nanousd: int | None = None
         self._lowered = False
         self._events = self._tell()
         self._ahead: Event | None = next(self._events)
@@ -214,9 +221,7 @@ class Answer:
         used = reply.usage or Usage()
         took_ms = self._elapsed_ms()
         closing = self._closing("settled", "ok", used, baseline=self._baseline(used), first_ms=took_ms, cache="hit")
-        with self._gateway.database.each() as tx:
-            money.record(tx, self._opening, closing)
-        self._gateway.nudge()
+        self._bill.record(closing)
         return reply
 
     def _route(self) -> tuple[Target, ...]:
@@ -264,17 +269,8 @@ class Answer:
             finally:
                 events.close()  # type: ignore[attr-defined]
             return
-        raise self._nobody(failure)
-
-    def _nobody(self, failure: GatewayError | None) -> GatewayError:
-        retry_after_s = (failure.retry_after_s if failure else None) or COOL_BASE_MS // 1000
-        what = "All models are" if self.smart else f"The model '{self._request.model}' is"
-        return Unavailable(
-            f"{what} unavailable just now. Try again in a few seconds.",
-            code=failure.code if failure and failure.code != "upstream_error" else None,
-            retry_after_s=min(retry_after_s, 60),
-            detail=failure.detail if failure else "",
-        )
+        who = "All models are" if self.smart else f"The model '{self._request.model}' is"
+        raise unavailable(who, failure)
 
     # ---- money
 
@@ -283,33 +279,20 @@ class Answer:
 
         Raises InsufficientFunds for the first target; a dearer one that cannot be paid is passed over (None).
         """
-        request, price = self._request, target.price
+        request, price, bill = self._request, target.price, self._bill
         input_bound = min(self._size.bound(target.provider.kind), target.model.context_window)
         bound = self._output_bound(target)
-        amount = pricing.ceiling(input_bound, bound, request.n, price)
-        database = self._gateway.database
         for _ in range(3):
-            with database.each() as tx:
-                if self._held_nanousd is None:
-                    held = money.hold(tx, self._opening, amount)
-                else:
-                    more = max(0, amount - self._held_nanousd)
-                    held = money.extend(tx, self._opening, more)
-            if held:
-                self._held_nanousd = max(amount, self._held_nanousd or 0)
+            if bill.hold(pricing.ceiling(input_bound, bound, request.n, price)):
                 return bound
-            with database.each() as tx:
-                funds = money.funds(tx, self._caller.account_id, self._caller.key_id)
-            payable = funds.least + (self._held_nanousd or 0)
+            funds = bill.funds()
+            payable = funds.least + (bill.held_nanousd or 0)
             bound = min(bound, pricing.affordable_output(payable, input_bound, request.n, price))
             if bound < min(SHORT_ANSWER_TOKENS, request.max_output_tokens or SHORT_ANSWER_TOKENS):
                 break
             self._lowered = True
-            amount = pricing.ceiling(input_bound, bound, request.n, price)
-        if first and funds.cap_is_in_the_way:
-            raise InsufficientFunds("This API key's spend cap is reached.", code="spend_cap_reached")
         if first:
-            raise InsufficientFunds("Insufficient credits. Add credits on the billing page to go on.")
+            raise refusal(funds)
         return None
 
     def _output_bound(self, target: Target) -> int:
@@ -324,10 +307,10 @@ class Answer:
 
     def _settle(self, outcome: str) -> None:
         """The one place where a hold is closed."""
-        gateway, target = self._gateway, self.target
+        bill, target = self._bill, self.target
         if self._print is not None and not self._request.fresh and outcome != "ok":
             self._abandon()
-        if self._held_nanousd is None:
+        if bill.held_nanousd is None:
             return
         used = self._charged(outcome)
         if used is None or target is None:
@@ -335,7 +318,7 @@ class Answer:
         else:
             cost = pricing.cost(used, target.price)
             if used.estimated:
-                cost = min(cost, self._held_nanousd)
+                cost = min(cost, bill.held_nanousd)
             closing = self._closing(
                 "settled",
                 outcome,
@@ -347,7 +330,7 @@ class Answer:
             )
         if outcome == "ok":
             self._keep()
-        gateway.close(self.id, closing)
+        bill.close(closing)
 
     def _closing(
         self,

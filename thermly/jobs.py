@@ -10,16 +10,19 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from rq import Queue
+from rq import Queue, SimpleWorker, Worker
 from rq.exceptions import DuplicateJobError
 from rq.serializers import JSONSerializer
+from rq.timeouts import TimerDeathPenalty
 
 log = logging.getLogger("thermly.jobs")
-QUEUE = "thermly"
+QUEUE, IMAGES = "thermly", "thermly-images"
+TAKE_UP_S = 30
 
 
 def connect(redis_url: str, timeout_s: float | None = 1) -> redis.Redis:
@@ -29,8 +32,8 @@ def connect(redis_url: str, timeout_s: float | None = 1) -> redis.Redis:
     )
 
 
-def queue(redis_url: str) -> Queue:
-    return Queue(QUEUE, connection=connect(redis_url), serializer=JSONSerializer)
+def queue(redis_url: str, name: str = QUEUE) -> Queue:
+    return Queue(name, connection=connect(redis_url), serializer=JSONSerializer)
 
 
 def account_later(to: Queue, every_s: float) -> bool:
@@ -50,6 +53,29 @@ def _later(to: Queue, function: str, every_s: float) -> bool:
     try:
         to.enqueue(function, job_id=job_id, unique=True, ttl=120, result_ttl=0, failure_ttl=86_400)
     except DuplicateJobError:
+        return False
+    return True
+
+
+def draw_later(to: Queue, job_id: str) -> bool:
+    """False where nobody would take the job up: Redis is gone, or no worker listens."""
+    try:
+        if not Worker.count(queue=to):
+            return False
+        unique = f"image-{job_id}-{int(time.time() // TAKE_UP_S)}"
+        to.enqueue(
+            "workers.images.draw",
+            job_id,
+            job_id=unique,
+            unique=True,
+            job_timeout=-1,
+            result_ttl=0,
+            failure_ttl=3600,
+        )
+    except DuplicateJobError:
+        pass
+    except redis.RedisError as error:
+        log.warning("Redis is gone, the image is made by the request itself: %s", error)
         return False
     return True
 
@@ -106,9 +132,55 @@ class Pulse:
                 log.exception("the pulse missed a beat")
 
 
-def work(redis_url: str, burst: bool = False) -> None:
-    """Run jobs in this process until it is told to stop."""
-    from rq import SimpleWorker
+class Drawer(SimpleWorker):
+    """A worker in a thread: an image job waits for its upstream nearly all of its time. Signals are the main
+    thread's business, and so are timeouts (the upstream's own)."""
 
+    death_penalty_class = TimerDeathPenalty
+    at_work = False
+
+    def execute_job(self, job: Any, queue: Any) -> None:
+        self.at_work = True
+        try:
+            super().execute_job(job, queue)
+        finally:
+            self.at_work = False
+
+    def _install_signal_handlers(self) -> None:
+        pass
+
+
+def work(redis_url: str, burst: bool = False, drawers: int = 0, patience_s: float = 30) -> None:
+    """Run jobs in this process until it is told to stop; then images under way are given `patience_s`."""
+    stopping = threading.Event()
+    threads = [Drawing(redis_url, stopping) for _ in range(0 if burst else drawers)]
     worker = SimpleWorker([QUEUE], connection=connect(redis_url, timeout_s=None), serializer=JSONSerializer)
     worker.work(burst=burst, logging_level="WARNING")
+    stopping.set()
+    give_up = time.monotonic() + patience_s
+    while time.monotonic() < give_up and any(thread.busy for thread in threads):
+        time.sleep(0.05)
+
+
+class Drawing(threading.Thread):
+    """A drawer and, when Redis has been away, the next one."""
+
+    def __init__(self, redis_url: str, stopping: threading.Event) -> None:
+        super().__init__(name="drawer", daemon=True)
+        self._redis_url, self._stopping = redis_url, stopping
+        self._drawer: Drawer | None = None
+        self.start()
+
+    @property
+    def busy(self) -> bool:
+        return self._drawer is not None and self._drawer.at_work
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                connection = connect(self._redis_url, timeout_s=None)
+                self._drawer = Drawer([IMAGES], connection=connection, serializer=JSONSerializer)
+                self._drawer.work(logging_level="WARNING")
+            except redis.RedisError as error:
+                log.warning("Redis is gone, image jobs wait: %s", error)
+            self._stopping.wait(1)

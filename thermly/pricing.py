@@ -7,8 +7,10 @@ Prices are pico-dollars per token; every sum is made in pico-dollars and rounded
 import msgspec
 from msgspec import Struct
 
-from thermly.catalog import Price
+from thermly.catalog import Drawing, Price, Target
 from thermly.exchange import ChatRequest, Media, Message, Part, ToolCall, ToolResult, Usage
+from thermly.pictures import ImageRequest
+from thermly.vectors import EmbeddingRequest
 
 PICO_PER_NANO = 1_000
 NO_LIMIT = 2**31 - 1
@@ -212,6 +214,41 @@ def _affordable(available_nanousd: int, input_bound: int, n: int, tier: Price) -
     if left < 0:
         return 0
     return min(left // (tier.output * max(n, 1)), NO_LIMIT) if tier.output else NO_LIMIT
+
+
+def measure_embedding(request: EmbeddingRequest) -> tuple[int, int]:
+    """Tokens of all inputs: (an estimate, at most). Rows of token numbers are counted already."""
+    counted = sum(len(value) for value in request.inputs if not isinstance(value, str))
+    text_bytes = sum(len(value.encode()) for value in request.inputs if isinstance(value, str))
+    texts = sum(isinstance(value, str) for value in request.inputs)
+    return counted + -(-text_bytes // TEXT_BYTES_PER_TOKEN_ESTIMATE), counted + text_bytes + texts * MESSAGE_BOUND
+
+
+def image_ceiling(request: ImageRequest, target: Target) -> int:
+    """The most that the images can cost, in nano-dollars. `request` has the size and quality that are asked of
+    the target."""
+    drawing = target.model.drawing or Drawing()
+    if drawing.per_image:
+        return request.n * _per_image(drawing, request)
+    tokens = drawing.tokens.get(request.quality or "") or max(drawing.tokens.values(), default=0)
+    calls = -(-request.n // drawing.per_call)
+    read = calls * (len(request.prompt.encode()) + SYSTEM_BOUND)
+    return cost(Usage(input_tokens=read, output_tokens=tokens * request.n), target.price)
+
+
+def image_cost(request: ImageRequest, target: Target, usage: Usage | None) -> int:
+    """What the images cost: by the row's own price list, or by the tokens that the upstream told."""
+    if (target.model.drawing or Drawing()).per_image or usage is None:
+        return image_ceiling(request, target)
+    return cost(usage, target.price)
+
+
+def _per_image(drawing: Drawing, request: ImageRequest) -> int:
+    size, quality = request.size or "", request.quality or ""
+    for key in ((size, quality), (size, ""), ("", quality), ("", "")):
+        if key in drawing.per_image:
+            return drawing.per_image[key]
+    return max(drawing.per_image.values())
 
 
 def _tier(price: Price, input_tokens: int) -> Price:

@@ -62,6 +62,10 @@ SETTINGS = (
         choices=("account", "everyone", "off"),
     ),
     Setting("cache_max_mib", 256, "Size of all cached answers; the oldest go first", least=1),
+    Setting("image_wait_s", 180, "Seconds that an image request waits for its images", least=1),
+    Setting("image_jobs", 4, "Image requests that one job process works on at once", least=1, most=64),
+    Setting("image_lifetime_h", 24, "Hours after which an image and its address are gone", least=1, most=87_600),
+    Setting("public_url", "", "Address that image URLs begin with; empty: the one that the client has called"),
     Setting("demo_credit_usd", 5, "Credit of the account that the first start makes"),
     Setting("low_balance_usd", 1, "Balance below which an account is reported once per top-up"),
     Setting("alert_webhook_url", "", "Where low balances are reported (JSON by POST); empty: only in the log"),
@@ -93,6 +97,10 @@ class Settings(Struct, frozen=True):
     drain_s: int
     cache_scope: str
     cache_max_mib: int
+    image_wait_s: int
+    image_jobs: int
+    image_lifetime_h: int
+    public_url: str
     demo_credit_usd: int
     low_balance_usd: int
     alert_webhook_url: str

@@ -134,7 +134,7 @@ class Supervisor:
         here = [sys.executable, "-m", "thermly"]
         drain_s = self.settings.drain_s + 5
         for i in range(self.settings.rq_workers):
-            self.children.append(Child(f"worker {i + 1}", [*here, "worker"], self._env))
+            self.children.append(Child(f"worker {i + 1}", [*here, "worker"], self._env, patience_s=drain_s))
         self.children.append(Child("web", [*here, "serve", "--fd", str(fd)], self._env, (fd,), drain_s))
 
     def run(self, ready: Callable[[], None]) -> int:

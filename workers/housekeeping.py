@@ -1,7 +1,9 @@
-"""What has expired goes; what dead processes held is released."""
+"""What has expired goes; what dead processes held or had begun is released or begun again."""
 
 from thermly import accounting
+from workers import images
 
 
 def sweep() -> None:
     accounting.sweep(accounting.here())
+    images.here().rescue()

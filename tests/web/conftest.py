@@ -27,16 +27,20 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def make_app(tmp_path: Path, sandbox: Sandbox) -> Make:
+def make_app(tmp_path: Path, sandbox: Sandbox) -> Iterator[Make]:
     """Builds the application with these settings."""
+    made: list[Flask] = []
 
     def make(**settings: Any) -> Flask:
         environ = {"THERMLY_INSTANCE": str(tmp_path), "THERMLY_SANDBOX_URL": sandbox.url}
         environ |= {f"THERMLY_{name.upper()}": str(value) for name, value in settings.items()}
         db.migrate(tmp_path / "thermly.db")
-        return create_app(read(environ))
+        made.append(create_app(read(environ)))
+        return made[-1]
 
-    return make
+    yield make
+    for app in made:
+        app.extensions["thermly"].close()
 
 
 @pytest.fixture

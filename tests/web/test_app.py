@@ -65,4 +65,4 @@ def test_health_is_told_without_a_key(make_app: Make) -> None:
     assert client.get("/health/liveness").get_json() == {"status": "alive"}
     ready = client.get("/health/readiness")
     assert ready.status_code == 200 and ready.get_json()["status"] == "ready"
-    assert set(ready.get_json()["providers"]) == {"anthropic", "deepseek", "google", "openai"}
+    assert set(ready.get_json()["providers"]) == {"anthropic", "deepseek", "google", "localai", "openai"}

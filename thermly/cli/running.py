@@ -127,7 +127,7 @@ def worker(burst: bool) -> None:
         raise click.ClickException("A worker needs REDIS_URL. `thermly up` brings its own.")
     logs.configure(settings.log_level)
     accounting.here()
-    jobs.work(settings.redis_url, burst)
+    jobs.work(settings.redis_url, burst, settings.image_jobs, settings.drain_s)
 
 
 @click.command()

@@ -70,7 +70,7 @@ def read_request(body: bytes, bounds: Bounds) -> ChatRequest:
     try:
         chat = msgspec.convert(raw, t.ChatBody)
     except msgspec.ValidationError as error:
-        raise _invalid(error) from None
+        raise invalid(error) from None
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply.") from None
     if foreign := NOT_FOR_CALLERS & raw.keys():
@@ -119,7 +119,7 @@ def parse(body: bytes) -> dict[str, Any]:
     return raw
 
 
-def _invalid(error: msgspec.ValidationError) -> InvalidRequest:
+def invalid(error: msgspec.ValidationError) -> InvalidRequest:
     match = _PATH.match(str(error))
     assert match is not None
     text, path = match[1], (match[2] or "").replace("[...]", "")

@@ -4,13 +4,23 @@ A provider raises InvalidRequest (or a child of it) where the caller's request i
 where the upstream is: the gateway then asks the next target.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from thermly.catalog import Target
 from thermly.exchange import ChatRequest, Event
-from thermly.providers import anthropic, gemini, openai_like
+from thermly.pictures import ImageReply, ImageRequest
+from thermly.providers import (
+    anthropic,
+    gemini,
+    gemini_embeddings,
+    gemini_images,
+    openai_embeddings,
+    openai_images,
+    openai_like,
+)
 from thermly.providers.upstream import Client
+from thermly.vectors import EmbeddingReply, EmbeddingRequest
 
 
 class Answering(Protocol):
@@ -24,4 +34,19 @@ ANSWER: dict[str, Answering] = {
     "openai_like": openai_like.answer,
     "anthropic": anthropic.answer,
     "gemini": gemini.answer,
+}
+
+EMBED: dict[str, Callable[[EmbeddingRequest, Target, Client], EmbeddingReply]] = {
+    "openai_like": openai_embeddings.embed,
+    "gemini": gemini_embeddings.embed,
+}
+
+# The request, the target, how many images, their size and quality, the client.
+DRAW: dict[str, Callable[[ImageRequest, Target, int, str | None, str | None, Client], ImageReply]] = {
+    "openai_like": openai_images.draw,
+    "gemini": gemini_images.draw,
+}
+
+COUNT: dict[str, Callable[[ChatRequest, Target, Client], int]] = {
+    "gemini": gemini.count_tokens,
 }

@@ -67,9 +67,7 @@ NAMED = frozenset(("content", "finishReason", "index", "tokenCount"))
 def answer(request: ChatRequest, target: Target, max_output_tokens: int, client: Client) -> Iterator[Event]:
     body = msgspec.json.encode(write_request(request, target, max_output_tokens))
     url = f"{target.provider.base_url}/v1beta/models/{target.model.upstream}:"
-    headers = ["Content-Type: application/json", "Expect:"]
-    if target.provider.key:
-        headers.append("x-goog-api-key: " + target.provider.key)
+    headers = _headers(target)
     if not request.stream:
         yield from read_reply(client.json(url + "generateContent", headers, body, explain))
         return
@@ -78,6 +76,25 @@ def answer(request: ChatRequest, target: Target, max_output_tokens: int, client:
         yield from read_stream(pairs)
     finally:
         pairs.close()  # type: ignore[attr-defined]
+
+
+def count_tokens(request: ChatRequest, target: Target, client: Client) -> int:
+    """What the request's input comes to (its API reference, "countTokens"); free of charge."""
+    asked = {"model": f"models/{target.model.upstream}", **write_request(request, target, 1)}
+    url = f"{target.provider.base_url}/v1beta/models/{target.model.upstream}:countTokens"
+    body = msgspec.json.encode({"generateContentRequest": asked})
+    doc = client.json(url, _headers(target), body, explain)
+    try:
+        return read_count(doc, "totalTokens")
+    except BROKEN as error:
+        raise malformed(error) from error
+
+
+def _headers(target: Target) -> list[str]:
+    headers = ["Content-Type: application/json", "Expect:"]
+    if target.provider.key:
+        headers.append("x-goog-api-key: " + target.provider.key)
+    return headers
 
 
 def explain(doc: Any) -> VendorError:

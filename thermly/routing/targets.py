@@ -4,18 +4,18 @@ Knows: names, tiers, capabilities, context windows. Must not know: accounts, bal
 """
 
 import datetime
-import difflib
 from collections.abc import Iterable, Set
 
 from msgspec import Struct
 
 from thermly import pricing
 from thermly.catalog import SMART, TIERS, Catalog, Model, Target
-from thermly.errors import GatewayError, InvalidRequest, PermissionDenied, Unavailable, UnknownModel
+from thermly.errors import GatewayError, InvalidRequest, Unavailable
 from thermly.errors import UnsupportedContent as Unsupported
 from thermly.exchange import ChatRequest, Usage
 from thermly.routing.complexity import Judgement, judge
 from thermly.routing.features import read
+from thermly.routing.names import forbidden, permitted_models, resolve
 
 TIER_OF_LEVEL = {1: "fast", 2: "fast", 3: "balanced", 4: "best", 5: "best"}
 
@@ -24,8 +24,6 @@ EXPECTED_OUTPUT_TOKENS = {1: 50, 2: 250, 3: 700, 4: 1_500, 5: 3_000}
 
 LITTLE_OUTPUT_TOKENS = 256
 """A model whose window the input fills up to less than this is no candidate."""
-
-NAME_CHARS = 100
 
 FEATURES = {
     "vision": ("messages", "images"),
@@ -90,9 +88,7 @@ def plan(
     `input_tokens`: the estimate, for who has it already.
     """
     judgement = judge(read(request))
-    permitted = None if allowed is None else _models_behind(allowed, catalog, today)
-    if allowed is not None and request.model in allowed:
-        permitted = None
+    permitted = permitted_models(request.model, allowed, catalog, today)
     if input_tokens is None:
         input_tokens = pricing.estimate_input_tokens(request)
     ask = _Ask(request, catalog, today, request.needs(), input_tokens, permitted)
@@ -112,10 +108,6 @@ def plan(
         raise _nobody(request.model, passed)
     found.sort(key=lambda target: target.name in cooling)
     return Plan(tuple(found), judgement, tier, True, tuple((p.model, p.reason) for p in passed))
-
-
-def _models_behind(names: Iterable[str], catalog: Catalog, today: datetime.date) -> frozenset[str]:
-    return frozenset(model.id for name in names if (model := catalog.find(name, today)) is not None)
 
 
 def _in_order(ask: _Ask, tier: str, level: int) -> list[Model]:
@@ -164,7 +156,7 @@ def _nobody(name: str, passed: list[_Passed]) -> GatewayError:
     unable = [p for p in passed if p.missing or p.too_long]
     if not unable:
         if any(p.forbidden for p in passed):
-            return _forbidden(name)
+            return forbidden(name)
         return Unavailable(f"This server has no model configured for '{name}'.")
     nobody_has = frozenset.intersection(*(p.missing for p in unable))
     if not nobody_has and any(p.too_long for p in unable):
@@ -181,14 +173,8 @@ def _nobody(name: str, passed: list[_Passed]) -> GatewayError:
 def _direct(ask: _Ask) -> Target:
     """The one target behind a name."""
     name = ask.request.model
-    model = ask.catalog.find(name, ask.today)
-    if model is None:
-        raise _unknown(name, ask)
-    if ask.permitted is not None and model.id not in ask.permitted:
-        raise _forbidden(name)
-    target = ask.catalog.target(model)
-    if target is None:
-        raise _not_served(name, model, ask)
+    target = resolve(name, "chat", ask.catalog, ask.permitted, ask.today)
+    model = target.model
     if missing := ask.needs - model.can:
         raise Unsupported(f"The model '{name}' does not support {_in_words(missing)}.", param=_param(missing))
     # The estimate may be twice the truth, and the upstream counts exactly: refuse only what is beyond doubt.
@@ -200,45 +186,6 @@ def _direct(ask: _Ask) -> Target:
             code="context_length_exceeded",
         )
     return target
-
-
-def _unknown(name: str, ask: _Ask) -> UnknownModel:
-    shown = name[:NAME_CHARS]
-    known = ask.catalog.models.get(ask.catalog.aliases.get(name, name))
-    if known is not None:
-        return UnknownModel(
-            f"The model '{shown}' was retired on {known.retired_on}, and no other replaces it.", param="model"
-        )
-    served = [n for n in (*ask.catalog.models, *ask.catalog.aliases) if _is_served(n, ask)]
-    close = difflib.get_close_matches(shown, [*SMART, *served], n=3)
-    hint = f" Close names: {', '.join(close)}." if close else ""
-    return UnknownModel(f"The model '{shown}' does not exist on this server.{hint}", param="model")
-
-
-def _is_served(name: str, ask: _Ask) -> bool:
-    model = ask.catalog.find(name, ask.today)
-    return (
-        model is not None
-        and ask.catalog.target(model) is not None
-        and (ask.permitted is None or model.id in ask.permitted)
-    )
-
-
-def _not_served(name: str, model: Model, ask: _Ask) -> UnknownModel:
-    if not ask.catalog.providers[model.provider].available:
-        return UnknownModel(
-            f"The model '{name}' is answered by {model.provider}, and this server has no key for {model.provider}.",
-            param="model",
-        )
-    return UnknownModel(
-        f"The model '{name}' has no price on this server and is therefore not served.", param="model"
-    )
-
-
-def _forbidden(name: str) -> PermissionDenied:
-    return PermissionDenied(
-        f"This API key may not use the model '{name}'.", param="model", code="model_not_allowed"
-    )
 
 
 def _in_words(missing: Iterable[str]) -> str:

@@ -1,21 +1,22 @@
-"""What a test may set and see from outside: provider states, the last requests, a few counters.
+"""What a test may set and see from outside: provider states, the last requests, the last images, a few counters.
 
-Knows HTTP as values. Safe to use from every connection's thread. Remembers at most 200 requests.
+Knows HTTP as values. Safe to use from every connection's thread. Remembers at most 200 requests and 64 images.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Any
 
 from thermly.sandbox.directives import Orders, read_orders
 from thermly.sandbox.values import JSON
-from thermly.sandbox.wire import Refused, Request
+from thermly.sandbox.wire import Answer, Refused, Request
 
 _REMEMBERED = 200
+_IMAGES_KEPT = 64
 _STATE_FIELDS: dict[str, type | tuple[type, ...]] = {
     "down": bool,
     "status": int,
@@ -54,6 +55,8 @@ class Control:
         self._states: dict[str, JSON] = {}
         self._records: deque[Record] = deque(maxlen=_REMEMBERED)
         self._counts = {"requests": 0, "streams": 0, "active": 0, "aborted": 0}
+        self._drawn: Counter[str] = Counter()
+        self._images: dict[str, bytes] = {}
 
     def state(self, provider: str) -> JSON:
         return self._states.get(provider, {})
@@ -68,6 +71,15 @@ class Control:
         with self._lock:
             self._counts["streams"] += 1
 
+    def answering(self, provider: str, answer: Answer) -> None:
+        if not answer.images_drawn:
+            return
+        with self._lock:
+            self._drawn[provider] += answer.images_drawn
+            self._images |= answer.images_served
+            for name in [*self._images][:-_IMAGES_KEPT]:
+                del self._images[name]
+
     def closed(self, record: Record) -> None:
         with self._lock:
             self._counts["active"] -= 1
@@ -78,15 +90,28 @@ class Control:
             return dict(self._counts)
 
     def respond(self, request: Request) -> Any:
-        """The body that answers a call below /_sandbox/."""
+        """The body that answers a call below /_sandbox/: bytes are a PNG image, all else is JSON."""
         what = request.path.removeprefix("/_sandbox/")
         if what == "state":
             return self._state(request)
         if what == "requests" and request.method in ("GET", "DELETE"):
             return self._requests(request)
         if what == "stats" and request.method == "GET":
-            return self.counts()
+            return self._stats()
+        if what.startswith("images/") and request.method == "GET":
+            return self._image(what.removeprefix("images/"))
         raise Refused(404, f"The sandbox has no {request.method} {request.path}")
+
+    def _stats(self) -> JSON:
+        with self._lock:
+            return {**self._counts, "images": dict(self._drawn)}
+
+    def _image(self, name: str) -> bytes:
+        with self._lock:
+            image = self._images.get(name)
+        if image is None:
+            raise Refused(404, f"The sandbox has no image '{name}', or no longer.")
+        return image
 
     def _state(self, request: Request) -> JSON:
         if request.method == "POST":

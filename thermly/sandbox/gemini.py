@@ -12,13 +12,17 @@ from typing import Any
 from thermly.sandbox.brain import decide
 from thermly.sandbox.embeddings import default_dimensions, unit_vector
 from thermly.sandbox.gemini_checks import camel, check_generate
+from thermly.sandbox.gemini_images import modalities, pictures, wordless
 from thermly.sandbox.gemini_replies import Envelope, blocked, frames, listed, whole
-from thermly.sandbox.values import JSON, Ask, Tool, Turn, last_user_text, prompt_tokens
+from thermly.sandbox.values import JSON, Ask, Reply, Tool, Turn, last_user_text, prompt_tokens
 from thermly.sandbox.wire import Answer, Refused, Request, Wire, dumps, new_id, sse
 
 _ANY_OBJECT: JSON = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
-_THINKS = re.compile(r"gemini-(2\.5|[3-9])(?!.*lite)")
-_LISTED = ("gemini-2.5-flash", "gemini-2.5-pro", "gemini-3.1-pro-preview", "gemini-3.8-flash", "gemini-embedding-2")
+_THINKS = re.compile(r"gemini-(2\.5(?!.*image)|[3-9])(?!.*lite)")
+_LISTED = (
+    *("gemini-2.5-flash", "gemini-2.5-pro", "gemini-3.1-pro-preview", "gemini-3.8-flash"),
+    *("gemini-embedding-2", "gemini-3.1-flash-image"),
+)
 # Status: the name that google.rpc gives it, message.
 _ERRORS = {
     400: ("INVALID_ARGUMENT", "Request contains an invalid argument."),
@@ -62,9 +66,9 @@ def generate(request: Request, model: str) -> Answer:
     ask = read(body, model, request)
     orders = ask.orders
     envelope = _envelope(body, ask)
-    replies = [decide(ask, i) for i in range(body.get("generationConfig", {}).get("candidateCount") or 1)]
+    replies = _replies(body, ask)
     made = blocked(envelope, replies[0]) if orders.block else whole(envelope, replies)
-    return Answer(orders, made, mangle=orders.badjson)
+    return Answer(orders, made, mangle=orders.badjson, images_drawn=len(envelope.pictures))
 
 
 def stream(request: Request, model: str) -> Answer:
@@ -72,7 +76,7 @@ def stream(request: Request, model: str) -> Answer:
     ask = read(body, model, request)
     orders = ask.orders
     envelope = _envelope(body, ask)
-    replies = [decide(ask, i) for i in range(body.get("generationConfig", {}).get("candidateCount") or 1)]
+    replies = _replies(body, ask)
     as_sse = request.query.get("alt") == "sse"
     failure = error(Refused(503))
     before = b"[" if orders.inband == 0 else b",\r\n"
@@ -82,6 +86,7 @@ def stream(request: Request, model: str) -> Answer:
         content_type="text/event-stream" if as_sse else "application/json; charset=UTF-8",
         inband=sse(failure) if as_sse else before + dumps(failure) + b"]",
         mangle=orders.badjson,
+        images_drawn=len(envelope.pictures),
     )
 
 
@@ -124,14 +129,23 @@ def _checked(request: Request, model: str) -> JSON:
     return body
 
 
+def _replies(body: JSON, ask: Ask) -> list[Reply]:
+    config = body.get("generationConfig") or {}
+    replies = [decide(ask, i) for i in range(config.get("candidateCount") or 1)]
+    return replies if "TEXT" in modalities(config, ask.model) else [wordless(reply) for reply in replies]
+
+
 def _envelope(body: JSON, ask: Ask) -> Envelope:
-    thinking = body.get("generationConfig", {}).get("thinkingConfig") or {}
+    config = body.get("generationConfig") or {}
+    thinking = config.get("thinkingConfig") or {}
     return Envelope(
         id=new_id(""),
         model=ask.model,
         reports_usage=not ask.orders.no_usage,
         shows_thoughts=bool(thinking.get("includeThoughts")) or ask.orders.reason,
         chunks=ask.orders.chunks,
+        asks_pictures="IMAGE" in modalities(config, ask.model),
+        pictures=pictures(config, ask),
     )
 
 

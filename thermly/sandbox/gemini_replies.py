@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from thermly.sandbox.gemini_checks import is_third
+from thermly.sandbox.gemini_images import Picture
 from thermly.sandbox.values import JSON, Reply, pieces
 from thermly.sandbox.wire import Frame, dumps, new_id, parsed
 
@@ -28,11 +29,13 @@ class Envelope:
     reports_usage: bool
     shows_thoughts: bool
     chunks: int | None
+    asks_pictures: bool
+    pictures: list[Picture]  # one for each candidate, or none at all
 
 
 def whole(envelope: Envelope, replies: list[Reply]) -> JSON:
     candidates = [_candidate(envelope, reply, index) for index, reply in enumerate(replies)]
-    return _response(envelope, {"candidates": candidates}, _usage(replies))
+    return _response(envelope, {"candidates": candidates}, _usage(envelope, replies))
 
 
 def blocked(envelope: Envelope, reply: Reply) -> JSON:
@@ -52,18 +55,31 @@ def _candidate(envelope: Envelope, reply: Reply, index: int) -> JSON:
     parts = _thoughts(envelope, reply, [reply.reasoning])
     if reply.text:
         parts.append({"text": reply.text, **_signed(reply, not reply.calls)})
-    parts += _calls(envelope, reply)
-    return _ended(reply, {"content": {"parts": parts, "role": "model"}, "index": index})
+    parts += _images(envelope, reply, index) + _calls(envelope, reply)
+    return _ended(envelope, reply, {"content": {"parts": parts, "role": "model"}, "index": index})
 
 
-def _ended(reply: Reply, candidate: JSON) -> JSON:
-    candidate["finishReason"] = _FINISH[reply.finish]
+def _ended(envelope: Envelope, reply: Reply, candidate: JSON) -> JSON:
+    candidate["finishReason"] = _finish(envelope, reply)
     if reply.finish == "refused":
         del candidate["content"]
         candidate["safetyRatings"] = _UNSAFE
     elif not candidate["content"]["parts"]:
         del candidate["content"]["parts"]
     return candidate
+
+
+def _finish(envelope: Envelope, reply: Reply) -> str:
+    if not envelope.asks_pictures or envelope.pictures:
+        return _FINISH[reply.finish]
+    return "IMAGE_SAFETY" if reply.finish == "refused" else "NO_IMAGE"
+
+
+def _images(envelope: Envelope, reply: Reply, index: int) -> list[JSON]:
+    return [
+        {"inlineData": {"mimeType": "image/png", "data": picture.data}, **_signed(reply, is_third(envelope.model))}
+        for picture in envelope.pictures[index : index + 1]
+    ]
 
 
 def _thoughts(envelope: Envelope, reply: Reply, texts: list[str]) -> list[JSON]:
@@ -114,7 +130,7 @@ def _chunks(envelope: Envelope, replies: list[Reply], blocks: bool) -> Iterator[
         return
     prompt = replies[0].usage.prompt
     running = {"promptTokenCount": prompt, "totalTokenCount": prompt}
-    rows = zip_longest(*(_parts(envelope, reply) for reply in replies))
+    rows = zip_longest(*(_parts(envelope, reply, index) for index, reply in enumerate(replies)))
     for row in rows:
         for index, part in enumerate(row):
             if part is not None:
@@ -122,27 +138,32 @@ def _chunks(envelope: Envelope, replies: list[Reply], blocks: bool) -> Iterator[
                 yield _response(envelope, {"candidates": [candidate]}, running), True
     for index, reply in enumerate(replies):
         last = {"text": "", **_signed(reply, not reply.calls)}
-        candidate = _ended(reply, {"content": {"parts": [last], "role": "model"}, "index": index})
-        usage = _usage(replies) if index == len(replies) - 1 else running
+        candidate = _ended(envelope, reply, {"content": {"parts": [last], "role": "model"}, "index": index})
+        usage = _usage(envelope, replies) if index == len(replies) - 1 else running
         yield _response(envelope, {"candidates": [candidate]}, usage), False
 
 
-def _parts(envelope: Envelope, reply: Reply) -> list[JSON]:
+def _parts(envelope: Envelope, reply: Reply, index: int) -> list[JSON]:
     thoughts = _thoughts(envelope, reply, pieces(reply.reasoning))
     texts = [{"text": piece} for piece in pieces(reply.text, envelope.chunks)]
-    return [*thoughts, *texts, *_calls(envelope, reply)]
+    return [*thoughts, *texts, *_images(envelope, reply, index), *_calls(envelope, reply)]
 
 
-def _usage(replies: list[Reply]) -> JSON:
+def _usage(envelope: Envelope, replies: list[Reply]) -> JSON:
     first = replies[0].usage
     thoughts = sum(reply.usage.reasoning for reply in replies)
-    written = sum(reply.usage.output - reply.usage.reasoning for reply in replies)
+    told = sum(reply.usage.output - reply.usage.reasoning for reply in replies)
+    drawn = sum(picture.tokens for picture in envelope.pictures)
+    written = told + drawn
     usage: JSON = {
         "promptTokenCount": first.prompt,
         "candidatesTokenCount": written,
         "totalTokenCount": first.prompt + written + thoughts,
         "promptTokensDetails": [{"modality": "TEXT", "tokenCount": first.prompt}],
     }
+    if drawn:
+        image = {"modality": "IMAGE", "tokenCount": drawn}
+        usage["candidatesTokensDetails"] = [{"modality": "TEXT", "tokenCount": told}, image] if told else [image]
     if thoughts:
         usage["thoughtsTokenCount"] = thoughts
     if first.cached:

@@ -18,7 +18,10 @@ from thermly.sandbox.wire import Answer, Refused, Request, Wire, bearer, dumps, 
 _ANY_OBJECT: JSON = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
 _THINKERS = re.compile(r"reasoner|thinking|-r1\b")
 _LISTED = {
-    "openai": ("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-5.6", "o3-mini", "text-embedding-3-small"),
+    "openai": (
+        *("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-5.6", "o3-mini"),
+        *("text-embedding-3-small", "gpt-image-2.5-flare", "dall-e-3"),
+    ),
     "deepseek": ("deepseek-chat", "deepseek-reasoner", "deepseek-v4-flash", "deepseek-v4-pro"),
 }
 # Status: type, code, message.

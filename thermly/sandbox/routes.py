@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 
-from thermly.sandbox import anthropic, embeddings, gemini, openai
+from thermly.sandbox import anthropic, embeddings, gemini, openai, openai_images
 from thermly.sandbox.wire import Answer, Handler, Refused, Request, Wire
 
 _TABLE: list[tuple[str, re.Pattern[str], Wire, Handler]] = [
     ("POST", re.compile(r"/chat/completions$"), openai.WIRE, openai.chat),
     ("POST", re.compile(r"/embeddings$"), openai.WIRE, embeddings.embeddings),
+    ("POST", re.compile(r"/images/generations$"), openai.WIRE, openai_images.images),
     ("POST", re.compile(r"/v1/messages$"), anthropic.WIRE, anthropic.messages),
     ("POST", re.compile(r"/v1/messages/count_tokens$"), anthropic.WIRE, anthropic.count_tokens),
     ("POST", re.compile(r"/models/([^/:]+):generateContent$"), gemini.WIRE, gemini.generate),

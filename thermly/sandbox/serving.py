@@ -12,6 +12,7 @@ from thermly.sandbox.faults import HTML, Cut, mangled, played
 from thermly.sandbox.wire import Answer, Refused, Request, Wire, dumps
 
 _JSON = {"content-type": "application/json"}
+_PNG = {"content-type": "image/png"}
 
 
 class Serving:
@@ -41,7 +42,10 @@ class Serving:
         except Refused as refused:
             status, told = refused.status, {"error": {"message": refused.message}}
         try:
-            connection.send_whole(status, _JSON, dumps(told))
+            if isinstance(told, bytes):
+                connection.send_whole(status, _PNG, told)
+            else:
+                connection.send_whole(status, _JSON, dumps(told))
         except Gone:
             connection.keep = False
         return status
@@ -65,7 +69,7 @@ class Serving:
                 raise Refused(orders.status, retry_after=orders.retry_after)
         except Refused as refused:
             return self._refuse(connection, wire, refused)
-        return self._send(connection, wire, answer)
+        return self._send(connection, wire, answer, record)
 
     def _refuse(self, connection: Connection, wire: Wire, refused: Refused) -> int:
         headers = {**_JSON, **wire.headers()}
@@ -74,12 +78,13 @@ class Serving:
         connection.send_whole(refused.status, headers, dumps(wire.error(refused)))
         return refused.status
 
-    def _send(self, connection: Connection, wire: Wire, answer: Answer) -> int:
+    def _send(self, connection: Connection, wire: Wire, answer: Answer, record: Record) -> int:
         orders = answer.orders
         if orders.html:
             status = orders.status or 200
             connection.send_whole(status, {"content-type": "text/html"}, HTML)
             return status
+        self._control.answering(record.provider, answer)
         if answer.frames is not None:
             self._control.streaming()
             self._send_stream(connection, wire, answer)

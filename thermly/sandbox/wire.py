@@ -75,6 +75,8 @@ class Answer:
     content_type: str = "text/event-stream"
     inband: bytes = b""  # the vendor's own way to report an error inside a stream
     mangle: bool = False  # break the JSON of the body or of the first content frame
+    images_drawn: int = 0
+    images_served: dict[str, bytes] = field(default_factory=dict)  # PNG by name, for those who come to fetch them
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,10 @@ class Owner:
             return
         draft.rename(folder / f"{self.name}.lock")
 
+    def close(self) -> None:
+        """From now on this owner is dead to others."""
+        self._file.close()
+
 
 def dead(folder: Path, name: str) -> bool:
     """Whether the process that had this name is gone."""

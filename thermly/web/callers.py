@@ -12,9 +12,14 @@ from thermly.store.db import Database
 MAX_KEY_CHARS = 256
 
 
-def identify(headers: Headers, names: tuple[str, ...], database: Database) -> Caller:
-    """Raises Unauthenticated, or PermissionDenied for a disabled account."""
-    key = find_key(headers, names)
+def identify(
+    headers: Headers, names: tuple[str, ...], database: Database, in_query: str | None = None
+) -> Caller:
+    """`in_query`: the key that the URL carries, where the surface allows it.
+
+    Raises Unauthenticated, or PermissionDenied for a disabled account.
+    """
+    key = find_key(headers, names) or in_query
     if not key:
         raise Unauthenticated(
             "Missing API key. Send it in the Authorization header: Bearer sk-thermo-…", code="missing_api_key"

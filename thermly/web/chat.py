@@ -19,7 +19,7 @@ from thermly.web.surfaces import Surface
 
 
 def register(app: Flask, surfaces: tuple[Surface, ...], gateway: Gateway, limits: Limits) -> None:
-    for surface in surfaces:
+    for surface in (s for s in surfaces if "chat" in s.serves):
         app.add_url_rule(
             surface.prefix + "/chat/completions",
             f"chat.{surface.name}",

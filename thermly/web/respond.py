@@ -1,9 +1,10 @@
 """Out: a reply, a stream or an error as a Flask response, in the caller's dialect."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from flask import Response
+from msgspec import Struct
 
 from thermly.dialects import Label
 from thermly.errors import GatewayError, Internal
@@ -16,18 +17,34 @@ log = logging.getLogger("thermly.web")
 Headers = list[tuple[str, str]]
 
 
-def answered(answer: Answer, request: ChatRequest, surface: Surface, headers: Headers) -> Response | Whole:
-    """The whole reply, or the stream of it; settled when the response ends, however it ends."""
+class Writing(Struct, frozen=True):
+    """How a stream is written: its events, an error within it, and its media type."""
+
+    events: Callable[..., Iterator[bytes]]
+    error_event: Callable[[GatewayError], bytes]
+    content_type: str = "text/event-stream; charset=utf-8"
+
+
+def answered(
+    answer: Answer, request: ChatRequest, surface: Surface, headers: Headers, writing: Writing | None = None
+) -> Response | Whole:
+    """The whole reply, or the stream of it; settled when the response ends, however it ends. `writing`: the
+    stream's form, where it is not the dialect's own."""
     headers = [*headers, ("x-request-id", "req_" + answer.id)]
     if not request.stream:
         reply = answer.reply()
         body = surface.dialect.write_reply(reply, request, label(answer, request, surface))
         return Whole(body, headers)
     headers += [("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")]
-    stream = _stream(answer, request, surface)
-    response = Response(stream, 200, headers, content_type="text/event-stream; charset=utf-8")
+    writing = writing or Writing(surface.dialect.write_events, surface.dialect.write_error_event)
+    stream = _stream(answer, request, surface, writing)
+    response = Response(stream, 200, headers, content_type=writing.content_type)
     response.call_on_close(answer.close)
     return response
+
+
+def whole(body: bytes, request_id: str, headers: Headers | None = None) -> Whole:
+    return Whole(body, [*(headers or ()), ("x-request-id", "req_" + request_id)])
 
 
 def label(answer: Answer, request: ChatRequest, surface: Surface) -> Label:
@@ -41,16 +58,15 @@ def label(answer: Answer, request: ChatRequest, surface: Surface) -> Label:
     )
 
 
-def _stream(answer: Answer, request: ChatRequest, surface: Surface) -> Iterator[bytes]:
-    dialect = surface.dialect
+def _stream(answer: Answer, request: ChatRequest, surface: Surface, writing: Writing) -> Iterator[bytes]:
     try:
-        yield from dialect.write_events(answer, request, lambda: label(answer, request, surface))
+        yield from writing.events(answer, request, lambda: label(answer, request, surface))
     except GatewayError as error:
         log.warning("req_%s broke off: %s %s", answer.id, error.code or error.kind, error.detail)
-        yield dialect.write_error_event(error)
+        yield writing.error_event(error)
     except Exception:
         log.exception("req_%s broke off", answer.id)
-        yield dialect.write_error_event(Internal("Internal error."))
+        yield writing.error_event(Internal("Internal error."))
 
 
 def refused(error: GatewayError, surface: Surface, request_id: str) -> Response:

@@ -10,6 +10,8 @@ from msgspec import Struct
 from thermly.dialects import Bounds, openai_chat
 from thermly.errors import GatewayError, InvalidRequest, Unauthenticated
 
+OPENAI = ("chat", "models", "embeddings", "images")
+
 
 class Surface(Struct, frozen=True):
     """`dialect` also writes the errors of paths below `prefix` that nobody serves."""
@@ -22,6 +24,7 @@ class Surface(Struct, frozen=True):
     invalid_status: int = 400
     bad_key_status: int = 401
     key_headers: tuple[str, ...] = ("Authorization",)
+    serves: tuple[str, ...] = OPENAI
 
     def status(self, error: GatewayError) -> int:
         if isinstance(error, InvalidRequest) and error.code != "content_policy_violation":
