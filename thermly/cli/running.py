@@ -119,7 +119,7 @@ def serve(server: str | None, fd: int | None) -> None:
 @click.command()
 @click.option("--burst", is_flag=True, help="Stop when there is nothing left to do.")
 def worker(burst: bool) -> None:
-    """A worker for background jobs: accounting, housekeeping."""
+    """A worker for background jobs: images, accounting, housekeeping."""
     from thermly import accounting, jobs, logs
 
     settings = read()
