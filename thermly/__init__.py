@@ -15,7 +15,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from thermly import context, logs
     from thermly.jobs import Pulse
     from thermly.settings import read
-    from thermly.web import chat, embeddings, failures, health, images, models
+    from thermly.web import chat, embeddings, failures, gemini, health, images, models
     from thermly.web.edge import Edge
     from thermly.web.limits import Limits
     from thermly.web.surfaces import surfaces
@@ -41,6 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     models.register(app, rows, gateway)
     embeddings.register(app, rows, gateway, limits)
     images.register(app, rows, context.images(gateway), gateway, limits)
+    gemini.register(app, rows, gateway, limits)
     health.register(app, gateway)
     failures.register(app, rows)
     pulse.nudge()

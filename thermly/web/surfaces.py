@@ -7,7 +7,7 @@ from types import ModuleType
 
 from msgspec import Struct
 
-from thermly.dialects import Bounds, openai_chat
+from thermly.dialects import Bounds, gemini, openai_chat
 from thermly.errors import GatewayError, InvalidRequest, Unauthenticated
 
 OPENAI = ("chat", "models", "embeddings", "images")
@@ -37,6 +37,15 @@ class Surface(Struct, frozen=True):
 def surfaces(invalid_request_status: int) -> tuple[Surface, ...]:
     """Longest prefix first, so that the first match is the right one."""
     return (
+        Surface(
+            "api-v1beta",
+            "/api/v1beta",
+            gemini,
+            Bounds(max_tools=128),
+            "",
+            key_headers=("x-goog-api-key", "Authorization"),
+            serves=("gemini",),
+        ),
         Surface("api-v1", "/api/v1", openai_chat, Bounds(max_tools=128), "chatcmpl-"),
         Surface(
             "v1",
