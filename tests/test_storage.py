@@ -304,8 +304,10 @@ def test_nobody_ever_sees_half_an_image(folder: Folder, path: Path):
     folder.put(NAME, versions[0])
     with ThreadPoolExecutor(2) as pool:
         writers = [pool.submit(write, data) for data in versions]
-        seen = {kept(folder, NAME) for _ in range(200)}
-        over.set()
+        try:
+            seen = {kept(folder, NAME) for _ in range(200)}
+        finally:
+            over.set()
         for writer in writers:
             writer.result()
     assert seen <= {*versions}

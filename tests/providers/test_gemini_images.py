@@ -123,6 +123,7 @@ def test_the_request(size: str | None, config: dict[str, Any]):
         *(("256x256", "1:1"), ("1000x1001", "1:1"), ("1100x1000", "1:1"), ("1000x1150", "4:5")),
         *(("640x480", "4:3"), ("480x640", "3:4"), ("1920x1080", "16:9"), ("1080x1920", "9:16")),
         *(("2560x1080", "21:9"), ("99999x1", "21:9"), ("1x99999", "9:16"), ("1280x1024", "5:4")),
+        ("2045x1000", "21:9"),  # by the factor between them, not by the difference
     ],
 )
 def test_the_nearest_shape(size: str, shape: str):
@@ -270,8 +271,6 @@ def test_what_is_no_answer_is_the_upstreams_failure(body: bytes):
 @pytest.mark.parametrize(
     ("body", "head", "kind", "retry_after_s"),
     [
-        (b'{"error": {"message": "busy", "status": "UNAVAILABLE"}}', {}, UpstreamFailed, None),
-        (b'[{"error": {"message": "busy", "status": "UNAVAILABLE"}}]', {}, UpstreamFailed, None),
         (b"<html></html>", {"kind": "text/html"}, UpstreamFailed, None),
         (b'{"error": {"message": "API key not valid."}}', {"status": "400 Bad"}, UpstreamFailed, 60),
         (b'{"error": {"message": "too wide"}}', {"status": "400 Bad"}, InvalidRequest, None),
@@ -281,3 +280,9 @@ def test_refusals(body: bytes, head: dict[str, Any], kind: type[GatewayError], r
     with pytest.raises(kind) as caught:
         told(body, **head)
     assert caught.value.retry_after_s == retry_after_s
+
+
+@pytest.mark.parametrize("form", [b"%s", b"[%s]"])
+def test_an_error_with_a_good_status_is_an_error(form: bytes):
+    with pytest.raises(UpstreamFailed, match="not able"):
+        told(form % b'{"error": {"message": "busy", "status": "UNAVAILABLE"}}')

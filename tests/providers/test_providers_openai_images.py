@@ -361,9 +361,11 @@ def site(tls: ssl.SSLContext | None = None) -> Iterator[Site]:
             server.url = server.url.replace("http:", "https:")
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join(20)
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join(20)
 
 
 @pytest.fixture

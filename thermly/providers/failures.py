@@ -14,7 +14,13 @@ from thermly.providers.redaction import redact
 
 # How the vendors' 400s begin that are about the gateway's own account. Only a beginning counts: further on, a
 # sentence may quote the caller, who must not be able to put a model out of use for everybody.
-OUR_ACCOUNT = ("your credit balance is too low", "api key not valid", "api key expired", "incorrect api key")
+OUR_ACCOUNT = (
+    "your credit balance is too low",
+    "api key not valid",
+    "api key expired",
+    "incorrect api key",
+    "billing hard limit has been reached",
+)
 
 
 class VendorError(Struct, frozen=True):

@@ -165,7 +165,7 @@ def known(tx: Tx, name: str) -> bool:
 def holds_without_job(tx: Tx) -> list[str]:
     """Owners of holds that say they are a job's, where the job is over or never was."""
     rows = tx.all(
-        """SELECT owner FROM hold WHERE owner LIKE 'job/%' AND NOT EXISTS (
+        """SELECT owner FROM hold WHERE substr(owner, 1, 4) = 'job/' AND NOT EXISTS (
              SELECT 1 FROM image_job WHERE image_job.id = hold.id AND state IN ('queued', 'running'))"""
     )
     return [owner for (owner,) in rows]

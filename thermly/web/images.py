@@ -11,6 +11,7 @@ from typing import Any, cast
 from flask import Flask, Response
 from flask import request as current
 from flask.typing import ResponseReturnValue
+from werkzeug.wsgi import wrap_file
 
 from thermly import ids, images
 from thermly.caller import Caller
@@ -144,7 +145,9 @@ class File:
         if found is None:
             raise NotFound("There is no such image, or it has expired.")
         image, expires_at_ms, file = found
-        response = Response(file, 200, content_type=image.media_type, direct_passthrough=True)
+        response = Response(
+            wrap_file(current.environ, file), 200, content_type=image.media_type, direct_passthrough=True
+        )
         response.content_length = image.size_bytes
         response.set_etag(image.name.partition(".")[0])
         left_s = (expires_at_ms - now_ms) // 1000
