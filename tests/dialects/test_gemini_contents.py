@@ -13,12 +13,13 @@ from thermly.errors import InvalidRequest
 from thermly.exchange import Media, Message, Part, Reasoning, Text, ToolCall, ToolResult
 
 JSON = dict[str, Any]
-CALL = {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {"a": 1}}}]}
+FREE = Bounds(max_tools=128)
+CALL: JSON = {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {"a": 1}}}]}
 DATA = base64.b64encode(b"\xfb\xff\xfe").decode()
 assert "+" in DATA or "/" in DATA
 
 
-def said(*contents: JSON, bounds: Bounds = Bounds(128)) -> tuple[Message, ...]:
+def said(*contents: JSON, bounds: Bounds = FREE) -> tuple[Message, ...]:
     return read_request(json.dumps({"contents": contents}).encode(), bounds, "m", False).messages
 
 
@@ -93,6 +94,52 @@ def test_the_empty_text_at_the_end_of_a_stream_is_left_out():
     assert said({"role": "model", "parts": [{"text": "a"}, {"text": ""}]})[0].parts == (Text("a"),)
 
 
+THOUGHT = {"thought": True}
+FOREIGN = {"anthropic": {"signature": "sig"}}
+
+
+@pytest.mark.parametrize(("parts", "wanted"), [
+    ([{"text": "h", **THOUGHT}, {"text": "m", **THOUGHT},
+      {"text": "", **THOUGHT, "thoughtSignature": pack(FOREIGN)}, {"text": "a"}],
+     (Reasoning("hm", FOREIGN), Text("a"))),
+    ([{"text": "h", **THOUGHT, "thoughtSignature": pack(FOREIGN)}, {"text": "m", **THOUGHT}],
+     (Reasoning("h", FOREIGN), Reasoning("m"))),
+    ([{"text": "h", **THOUGHT}, {"text": "", **THOUGHT, "thoughtSignature": "S"}],
+     (Reasoning("h"), Reasoning("", own(thoughtSignature="S")))),
+    ([{"text": "a"}, {"text": "b"}], (Text("a"), Text("b"))),
+])  # fmt: skip
+def test_a_thought_that_was_streamed_is_one_again(parts: list[JSON], wanted: tuple[Part, ...]):
+    assert said({"role": "model", "parts": parts})[0].parts == wanted
+
+
+def test_chunks_that_were_kept_one_by_one_are_one_message():
+    chunks: list[JSON] = [
+        {"text": "h", **THOUGHT},
+        {"text": "m", **THOUGHT},
+        {"text": "", **THOUGHT, "thoughtSignature": pack(FOREIGN)},
+        {"text": "a"},
+        {"text": "b"},
+        {"text": "", "thoughtSignature": "S"},
+        *CALL["parts"],
+        {"text": ""},
+    ]
+    contents = [{"role": "model", "parts": [chunk]} for chunk in chunks]
+    assert said(*contents, {"parts": [response("f")]}) == (
+        Message(
+            "assistant",
+            (
+                Reasoning("hm", FOREIGN),
+                Text("ab"),
+                Text("", own(thoughtSignature="S")),
+                ToolCall("call_1", "f", '{"a":1}'),
+            ),
+        ),
+        Message("tool", (ToolResult("call_1", (Text('{"x":"f"}'),), "f"),)),
+    )
+    empty = {"role": "model", "parts": [{"text": ""}]}
+    assert said(empty, CALL)[0].parts == (ToolCall("call_1", "f", '{"a":1}'),)
+
+
 # ---- calls and responses
 
 
@@ -113,7 +160,7 @@ def ids(calls: list[JSON], responses: list[JSON]) -> list[str]:
 
 
 def test_a_call_and_its_response():
-    first = {"role": "model", "parts": [{**CALL["parts"][0], "thoughtSignature": "S"}]}  # type: ignore[index]
+    first = {"role": "model", "parts": [{**CALL["parts"][0], "thoughtSignature": "S"}]}
     assert said(first, {"role": "function", "parts": [response("f", {"b": [1, 2.5]})]}) == (
         Message("assistant", (ToolCall("call_1", "f", '{"a":1}', own(thoughtSignature="S")),)),
         Message("tool", (ToolResult("call_1", (Text('{"b":[1,2.5]}'),), "f"),)),
@@ -135,7 +182,7 @@ def test_responses_find_their_calls(calls: list[JSON], responses: list[JSON], wa
 
 
 def test_an_invented_id_stays_the_same_while_the_talk_goes_on():
-    talk = [CALL, {"parts": [response("f")]}, CALL, {"parts": [response("f")]}]
+    talk: list[JSON] = [CALL, {"parts": [response("f")]}, CALL, {"parts": [response("f")]}]
     assert said(*talk)[:2] == said(*talk[:2])
     assert said(*talk)[2].parts[0] != said(*talk)[0].parts[0]
 

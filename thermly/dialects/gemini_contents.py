@@ -7,7 +7,7 @@ takes the place of one that would be written.
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -62,7 +62,14 @@ class Contents:
         most = self._bounds.max_messages
         if most is not None and len(self._contents) > most:
             raise InvalidRequest(f"At most {most} contents are allowed.", param="contents")
-        return tuple(m for i, content in enumerate(self._contents) for m in self._content(i, content))
+        messages: list[Message] = []
+        for i, content in enumerate(self._contents):
+            for message in self._content(i, content):
+                if message.role == "assistant" and messages and messages[-1].role == "assistant":
+                    messages[-1] = Message("assistant", _joined(messages[-1].parts, message.parts, streamed=True))
+                else:
+                    messages.append(message)
+        return tuple(messages)
 
     def _content(self, i: int, content: t.Content) -> Iterator[Message]:
         where, most = f"contents[{i}]", self._bounds.max_message_chars
@@ -72,12 +79,11 @@ class Contents:
         model = content.role == "model"
         parts = [self._part(p, raw[j], model, f"{where}.parts[{j}]") for j, p in enumerate(content.parts)]
         results = tuple(part for part in parts if isinstance(part, ToolResult))
-        # Streams end in an empty text, which clients keep.
-        said = [p for p in parts if not isinstance(p, ToolResult) and p != Text("")]
+        said = [part for part in parts if not isinstance(part, ToolResult)]
         if results:
             yield Message("tool", results)
         if said or not results:
-            yield Message("assistant" if model else "user", tuple(said) or (Text(""),))
+            yield Message("assistant" if model else "user", _joined((), said, streamed=False))
 
     def _part(self, part: t.Part, raw: JSON, model: bool, where: str) -> Part:
         kind = _kind(part, where)
@@ -137,9 +143,29 @@ class Contents:
             return body.id
         field, value = ("id", body.id) if body.id else ("name", body.name or "")
         raise InvalidRequest(
-            f"No functionCall with the {field} '{value[:100]}' waits for this response, at '{where}'.",
+            f"No functionCall with the {field} '{value[:100]}' waits for a response, at '{where}.{field}'.",
             param=f"{where}.{field}",
         )
+
+
+def _joined(before: Sequence[Part], after: Sequence[Part], *, streamed: bool) -> tuple[Part, ...]:
+    """The parts of one message. A stream tells a thought in pieces and its signature last, and ends in an empty
+    text; clients keep all of it, and some keep each chunk as a content of its own. Other vendors want a thought
+    and its signature as one; what Gemini has signed stays in the pieces that it made."""
+    parts = [part for part in before if part != Text("")]
+    for part in after:
+        last = parts[-1] if parts else None
+        if isinstance(last, Reasoning) and isinstance(part, Reasoning) and _continues(last, part):
+            parts[-1] = Reasoning(last.text + part.text, part.extras)
+        elif streamed and isinstance(last, Text) and isinstance(part, Text) and not (last.extras or part.extras):
+            parts[-1] = Text(last.text + part.text)
+        elif part != Text(""):
+            parts.append(part)
+    return tuple(parts) or (Text(""),)
+
+
+def _continues(last: Reasoning, part: Reasoning) -> bool:
+    return not last.extras and WIRE not in (part.extras or {})
 
 
 def _kind(part: t.Part, where: str) -> str:

@@ -213,8 +213,8 @@ class _Events:
 
 
 class _Array:
-    """An array that must stay one whenever it breaks off: an error is written as a further element, so the array
-    begins with an empty response where nothing else has been said."""
+    """An array that must stay one whenever it breaks off: an error is written as a further element, so where
+    nothing else has been said, an empty response comes before it."""
 
     _begun = False
 
@@ -226,7 +226,7 @@ class _Array:
         return b"" if self._begun else self.frame(b"{}")
 
     def silence(self) -> bytes:
-        return self.opening() or b"\n"
+        return b"\n"
 
     def closing(self) -> bytes:
         return b"\n]" if self._begun else b"[]"
