@@ -1,6 +1,7 @@
 """Gemini's replies, chunks and errors, as Google's own client reads them."""
 
 import json
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -300,7 +301,23 @@ def test_an_array_is_json_however_it_ends(events: list[Event | Exception]):
 def test_what_has_been_told_is_sent_at_a_pause(sse: bool):
     sent = written([*ANSWER[:3], KeepAlive(), *ANSWER[3:]], sse)
     assert len(sent) == 2 and b"Hello" in sent[0] and b"Hello" not in sent[1]
-    assert written([KeepAlive(), *ANSWER], sse)[0] == b"\n"
+    assert written([KeepAlive(), *ANSWER], sse)[0] == (b"data: " if sse else b"\n")
+
+
+@pytest.mark.parametrize("events", [
+    [KeepAlive(), *ANSWER],
+    [KeepAlive(), KeepAlive(), *ANSWER[:3], KeepAlive(), KeepAlive(), *ANSWER[3:]],
+    [KeepAlive(), CUT],
+    [*ANSWER[:3], KeepAlive(), KeepAlive(), CUT],
+    [KeepAlive(), *ANSWER[:3], KeepAlive(), CUT],
+])  # fmt: skip
+def test_googles_client_for_javascript_reads_a_stream_with_silence(events: list[Event | Exception]):
+    """It takes events from the head of what has come (google/generative-ai, "stream-reader")."""
+    rest, told = b"".join(written(events, sse=True)).decode(), []
+    while found := re.match(r"data: (.*)(?:\n\n|\r\r|\r\n\r\n)", rest):
+        told.append(json.loads(found[1]))
+        rest = rest[found.end() :]
+    assert rest == "" and ("error" in told[-1] or told[-1]["usageMetadata"])
 
 
 # ---- errors

@@ -27,6 +27,7 @@ from thermly.dialects.gemini_vectors import (
 from thermly.dialects.gemini_writing import (
     BARE,
     THOUGHTS,
+    rename_field,
     write_count,
     write_error,
     write_error_event,
@@ -42,6 +43,7 @@ __all__ = [
     "read_count_request",
     "read_embed_request",
     "read_request",
+    "rename_field",
     "write_count",
     "write_embedding",
     "write_embeddings",

@@ -53,6 +53,17 @@ STATUSES = {
     "upstream_failed": "UNAVAILABLE",
     "unavailable": "UNAVAILABLE",
 }
+# What the exchange calls a field -> what this wire calls it.
+FIELDS = {
+    "messages": "contents",
+    "n": "generationConfig.candidateCount",
+    "logprobs": "generationConfig.responseLogprobs",
+    "response_format": "generationConfig.responseSchema",
+    "modalities": "generationConfig.responseModalities",
+    "tool_choice": "toolConfig.functionCallingConfig",
+    "web_search_options": "tools",
+    "dimensions": "outputDimensionality",
+}
 _encode = msgspec.json.encode
 
 
@@ -177,7 +188,7 @@ def write_events(
 ) -> Iterator[bytes]:
     """Server-sent events, or the elements of one array. What arrived together leaves together.
 
-    Silence is an empty line: google-genai reads a comment as broken JSON.
+    Silence is white space: google-genai reads a comment as broken JSON.
     """
     writer: _Chunks | None = None
     frames = _Events() if sse else _Array()
@@ -200,14 +211,21 @@ def write_events(
 
 
 class _Events:
-    def frame(self, chunk: bytes) -> bytes:
-        return b"data: " + chunk + b"\n\n"
+    """Silence begins the next event: after an empty line that follows none, Google's older client for JavaScript
+    reads nothing more. What has begun must be an event when the stream breaks off: an empty response."""
 
-    def silence(self) -> bytes:
-        return b"\n"
+    _begun = False
+
+    def frame(self, chunk: bytes) -> bytes:
+        before, self._begun = (b"" if self._begun else b"data: "), False
+        return before + chunk + b"\n\n"
 
     def opening(self) -> bytes:
-        return b""
+        return self.frame(b"{}") if self._begun else b""
+
+    def silence(self) -> bytes:
+        said, self._begun = (b" " if self._begun else b"data: "), True
+        return said
 
     closing = opening
 
@@ -302,6 +320,11 @@ class _Chunks:
 # ---- errors
 
 
+def rename_field(error: GatewayError) -> None:
+    """Who refuses after the request was read names the field by the exchange's word."""
+    error.param = FIELDS.get(error.param or "", error.param)
+
+
 def write_error(error: GatewayError) -> bytes:
     return _encode({"error": _error(error)})
 
@@ -309,6 +332,7 @@ def write_error(error: GatewayError) -> bytes:
 def write_error_event(error: GatewayError, sse: bool = True) -> bytes:
     """Within a stream nothing else tells the HTTP status, so `code` is that number, as Google's clients expect.
     In the array form this is the last element of what `write_events` has begun."""
+    rename_field(error)
     chunk = _encode({"error": {**_error(error), "code": error.status}})
     return b"data: " + chunk + b"\n\n" if sse else b"\n," + chunk + b"\n]"
 

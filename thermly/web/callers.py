@@ -12,18 +12,15 @@ from thermly.store.db import Database
 MAX_KEY_CHARS = 256
 
 
-def identify(
-    headers: Headers, names: tuple[str, ...], database: Database, in_query: str | None = None
-) -> Caller:
+def identify(headers: Headers, names: tuple[str, ...], database: Database, in_query: str | None = None) -> Caller:
     """`in_query`: the key that the URL carries, where the surface allows it.
 
     Raises Unauthenticated, or PermissionDenied for a disabled account.
     """
     key = find_key(headers, names) or in_query
     if not key:
-        raise Unauthenticated(
-            "Missing API key. Send it in the Authorization header: Bearer sk-thermo-…", code="missing_api_key"
-        )
+        form = "Bearer sk-thermo-…" if names[0] == "Authorization" else "sk-thermo-…"
+        raise Unauthenticated(f"Missing API key. Send it in the {names[0]} header: {form}", code="missing_api_key")
     if len(key) > MAX_KEY_CHARS:
         raise Unauthenticated("Invalid API key provided.")
     with database.each() as tx:

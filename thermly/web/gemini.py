@@ -3,8 +3,9 @@
 identify -> read -> admit -> answer -> respond, as on every surface.
 """
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import cast
 
 from flask import Flask
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 from thermly import counting, embeddings, ids
 from thermly.caller import Caller
 from thermly.dialects import gemini, gemini_models
-from thermly.errors import GatewayError, NotFound, UnknownModel
+from thermly.errors import GatewayError, MethodNotAllowed, NotFound, UnknownModel
 from thermly.gateway import Gateway
 from thermly.vectors import EmbeddingReply, EmbeddingRequest
 from thermly.web import callers, models, respond
@@ -69,6 +70,10 @@ class Views:
         )
 
     def _get(self, model: str) -> ResponseReturnValue:
+        if model.rpartition(":")[2] in self._verbs:
+            refusal = MethodNotAllowed(f"GET is not allowed at {current.path[:200]}.")
+            refusal.headers.append(("Allow", "POST"))
+            raise refusal
         card = models.card(self._gateway, self._identify(), model)
         if card.kind not in gemini_models.METHODS:
             raise UnknownModel(f"The model '{model[:100]}' is not asked on this surface.", param="model")
@@ -86,23 +91,15 @@ class Views:
         asked = gemini.read_request(body, self._surface.bounds, model, stream)
         if current.headers.get("x-no-cache", "").lower() in ("true", "1"):
             asked = replace(asked, fresh=True)
-        told = self._limits.admit(caller)
-        try:
+        with self._admitted(caller) as told:
             answer = self._gateway.answer(asked, caller, self._surface.name)
             writing = SSE if current.args.get("alt") == "sse" else ARRAY
             return respond.answered(answer, asked, self._surface, told, writing)
-        except GatewayError as error:
-            error.headers += told
-            raise
 
     def _count(self, model: str, body: bytes, caller: Caller) -> ResponseReturnValue:
         asked = gemini.read_count_request(body, self._surface.bounds, model)
-        told = self._limits.admit(caller)
-        try:
+        with self._admitted(caller) as told:
             total = counting.count_tokens(self._gateway, asked, caller)
-        except GatewayError as error:
-            error.headers += told
-            raise
         return respond.whole(gemini.write_count(total), ids.new(), told)
 
     def _embed(self, model: str, body: bytes, caller: Caller) -> ResponseReturnValue:
@@ -114,10 +111,17 @@ class Views:
         return respond.whole(gemini.write_embeddings(reply), request_id, told)
 
     def _embedded(self, asked: EmbeddingRequest, caller: Caller) -> tuple[str, EmbeddingReply, Headers]:
+        with self._admitted(caller) as told:
+            request_id, reply = embeddings.embed(self._gateway, asked, caller, self._surface.name)
+        return request_id, reply, told
+
+    @contextlib.contextmanager
+    def _admitted(self, caller: Caller) -> Iterator[Headers]:
+        """The headers that the limits tell; a refusal has them too, and the field in this wire's words."""
         told = self._limits.admit(caller)
         try:
-            request_id, reply = embeddings.embed(self._gateway, asked, caller, self._surface.name)
+            yield told
         except GatewayError as error:
+            gemini.rename_field(error)
             error.headers += told
             raise
-        return request_id, reply, told
