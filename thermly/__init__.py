@@ -14,8 +14,20 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI application. Raises SettingsError, CatalogError or SchemaBehind, each saying what mends it."""
     from thermly import context, logs
     from thermly.jobs import Pulse
+    from thermly.memory import Memory
     from thermly.settings import read
-    from thermly.web import chat, embeddings, failures, gemini, health, images, models
+    from thermly.web import (
+        chat,
+        conversations,
+        embeddings,
+        failures,
+        gemini,
+        health,
+        images,
+        messages,
+        models,
+        responses,
+    )
     from thermly.web.edge import Edge
     from thermly.web.limits import Limits
     from thermly.web.surfaces import surfaces
@@ -31,6 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     gateway.books.nudge = pulse.nudge
     limits = Limits(settings, gateway.database)
+    memory = Memory(gateway.database, settings.memory_lifetime_d)
     rows = surfaces(settings.invalid_request_status)
 
     app = Edge("thermly", static_folder=None)
@@ -42,6 +55,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     embeddings.register(app, rows, gateway, limits)
     images.register(app, rows, context.images(gateway), gateway, limits)
     gemini.register(app, rows, gateway, limits)
+    messages.register(app, rows, gateway, limits)
+    responses.register(app, rows, memory, gateway, limits)
+    conversations.register(app, rows[-1], memory, gateway)
     health.register(app, gateway)
     failures.register(app, rows)
     pulse.nudge()

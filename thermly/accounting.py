@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from thermly import context
 from thermly.settings import Settings, read
-from thermly.store import accounts, cache, limits, usage
+from thermly.store import accounts, cache, limits, memory, usage
 from thermly.store.accounts import Account
 from thermly.store.db import Database
 
@@ -78,6 +78,7 @@ def sweep(at: Here) -> None:
     for _ in range(100):  # in small transactions, and never without end
         with at.database.begin() as tx:
             swept = limits.sweep(tx, now_ms) + cache.sweep(tx, now_ms, at.settings.cache_max_mib * MIB)
+            swept += memory.sweep(tx, now_ms)
         if not swept:
             break
         time.sleep(0.01)

@@ -65,6 +65,7 @@ SETTINGS = (
     Setting("image_wait_s", 180, "Seconds that an image request waits for its images", least=1),
     Setting("image_jobs", 4, "Image requests that one job process works on at once", least=1, most=64),
     Setting("image_lifetime_h", 24, "Hours after which an image and its address are gone", least=1, most=87_600),
+    Setting("memory_lifetime_d", 30, "Days after which responses and conversations are gone", least=1, most=36_500),
     Setting("public_url", "", "Address that image URLs begin with; empty: the one that the client has called"),
     Setting("demo_credit_usd", 5, "Credit of the account that the first start makes"),
     Setting("low_balance_usd", 1, "Balance below which an account is reported once per top-up"),
@@ -100,6 +101,7 @@ class Settings(Struct, frozen=True):
     image_wait_s: int
     image_jobs: int
     image_lifetime_h: int
+    memory_lifetime_d: int
     public_url: str
     demo_credit_usd: int
     low_balance_usd: int

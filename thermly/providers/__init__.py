@@ -48,5 +48,6 @@ DRAW: dict[str, Callable[[ImageRequest, Target, int, str | None, str | None, Cli
 }
 
 COUNT: dict[str, Callable[[ChatRequest, Target, Client], int]] = {
+    "anthropic": anthropic.count_tokens,
     "gemini": gemini.count_tokens,
 }

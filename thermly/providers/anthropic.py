@@ -39,6 +39,11 @@ from thermly.providers.shapes import (
 from thermly.providers.upstream import Client
 
 VERSION = "2023-06-01"
+# The words of a request that count; of the others the endpoint wants to hear nothing.
+COUNTED = (
+    *("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control"),
+    *("context_management", "mcp_servers"),
+)
 REASONS: dict[str, Reason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -68,9 +73,7 @@ NAMED_USAGE = frozenset(
 def answer(request: ChatRequest, target: Target, max_output_tokens: int, client: Client) -> Iterator[Event]:
     body = msgspec.json.encode(write_request(request, target, max_output_tokens))
     url = target.provider.base_url + "/v1/messages"
-    headers = ["Content-Type: application/json", "Expect:", "anthropic-version: " + VERSION]
-    if target.provider.key:
-        headers.append("x-api-key: " + target.provider.key)
+    headers = _headers(target)
     if not request.stream:
         yield from read_reply(client.json(url, headers, body, explain))
         return
@@ -79,6 +82,24 @@ def answer(request: ChatRequest, target: Target, max_output_tokens: int, client:
         yield from read_stream(pairs)
     finally:
         pairs.close()  # type: ignore[attr-defined]
+
+
+def count_tokens(request: ChatRequest, target: Target, client: Client) -> int:
+    """What the request's input comes to (its API reference, "Count tokens in a Message"); free of charge."""
+    asked = write_request(request, target, target.model.max_output_tokens)
+    body = msgspec.json.encode({name: asked[name] for name in COUNTED if name in asked})
+    doc = client.json(target.provider.base_url + "/v1/messages/count_tokens", _headers(target), body, explain)
+    try:
+        return read_count(doc, "input_tokens")
+    except BROKEN as error:
+        raise malformed(error) from error
+
+
+def _headers(target: Target) -> list[str]:
+    headers = ["Content-Type: application/json", "Expect:", "anthropic-version: " + VERSION]
+    if target.provider.key:
+        headers.append("x-api-key: " + target.provider.key)
+    return headers
 
 
 def explain(doc: Any) -> VendorError:

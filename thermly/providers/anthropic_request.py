@@ -35,6 +35,7 @@ EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "
 LEAST_BUDGET = 1024
 TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 JSON_ONLY = "Answer with one valid JSON object and nothing else: no prose, no code fence."
+SIGNS = {"signature", "redacted"}
 LONGEST_USER_ID = 256
 _NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 
@@ -113,9 +114,12 @@ def write_blocks(message: Message) -> list[JSON]:
 
 
 def write_part(part: Part) -> Iterator[JSON]:
-    """One block, or none: the API refuses blank text, and thoughts that it has not signed."""
+    """One block, or none: the API refuses blank text, and thoughts that it has not signed. A client of the
+    vendor's own wire may have given the block itself."""
     facts = facts_of(part, WIRE)
-    if isinstance(part, Text | Refusal):
+    if "block" in facts:
+        yield facts["block"]
+    elif isinstance(part, Text | Refusal):
         if part.text.strip():
             yield {"type": "text", "text": part.text, **facts}
     elif isinstance(part, Reasoning):
@@ -222,8 +226,11 @@ def write_thinking(request: ChatRequest, can: frozenset[str], max_tokens: int) -
     """The `thinking` field and the effort. A client of the vendor's own wire may have given the field."""
     if "reasoning" not in can:
         return None, None
-    given = facts_of(request, WIRE).get("thinking")
+    facts = facts_of(request, WIRE)
+    given = facts.get("thinking")
     given = given if isinstance(given, dict) else {}
+    if not given and "effort" in facts.get("output_config", ()) and not forces_tools(request):
+        return None, None  # the vendor's own wire, where an effort alone asks for no thinking
     effort = "none" if given.get("type") == "disabled" else request.tuning.reasoning_effort
     if "sampling" in can:
         return _budget(request, given, effort, max_tokens), None
@@ -248,7 +255,7 @@ def _continues_unthought(request: ChatRequest) -> bool:
         return True
     for message in reversed(request.messages):
         if message.role == "assistant":
-            return not any(isinstance(p, Reasoning) and facts_of(p, WIRE) for p in message.parts)
+            return not any(isinstance(p, Reasoning) and SIGNS & facts_of(p, WIRE).keys() for p in message.parts)
         if message.role == "user" and not all(isinstance(p, ToolResult) for p in message.parts):
             return False
     return False

@@ -17,11 +17,17 @@ from thermly.web.edge import Body, Whole
 from thermly.web.limits import Limits
 from thermly.web.surfaces import Surface
 
+PATHS = {"chat": "/chat/completions", "messages": ""}
+"""What a surface serves, and where; a dialect reads and writes it."""
+
 
 def register(app: Flask, surfaces: tuple[Surface, ...], gateway: Gateway, limits: Limits) -> None:
-    for surface in (s for s in surfaces if "chat" in s.serves):
+    for surface in surfaces:
+        path = next((path for what, path in PATHS.items() if what in surface.serves), None)
+        if path is None:
+            continue
         app.add_url_rule(
-            surface.prefix + "/chat/completions",
+            surface.prefix + path,
             f"chat.{surface.name}",
             view(surface, gateway, limits),
             methods=["POST"],

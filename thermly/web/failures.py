@@ -16,7 +16,7 @@ log = logging.getLogger("thermly.web")
 
 def register(app: Flask, surfaces: tuple[Surface, ...]) -> None:
     def surface() -> Surface:
-        return next((s for s in surfaces if request.path.startswith(s.prefix + "/")), surfaces[-1])
+        return next((s for s in surfaces if f"{request.path}/".startswith(s.prefix + "/")), surfaces[-1])
 
     def refuse(error: GatewayError) -> Response:
         request_id = error.request_id or ids.new()

@@ -7,7 +7,7 @@ from types import ModuleType
 
 from msgspec import Struct
 
-from thermly.dialects import Bounds, gemini, openai_chat
+from thermly.dialects import Bounds, anthropic, gemini, openai_chat
 from thermly.errors import GatewayError, InvalidRequest, Unauthenticated
 
 OPENAI = ("chat", "models", "embeddings", "images")
@@ -48,11 +48,21 @@ def surfaces(invalid_request_status: int) -> tuple[Surface, ...]:
         ),
         Surface("api-v1", "/api/v1", openai_chat, Bounds(max_tools=128), "chatcmpl-"),
         Surface(
+            "messages",
+            "/v1/messages",
+            anthropic,
+            Bounds(max_tools=1_000),
+            "msg_",
+            key_headers=("x-api-key", "Authorization"),
+            serves=("messages",),
+        ),
+        Surface(
             "v1",
             "/v1",
             openai_chat,
             Bounds(max_tools=64, max_messages=100, max_message_chars=50_000, max_output_tokens=16_384),
             "thermo-",
             invalid_status=invalid_request_status,
+            serves=(*OPENAI, "responses"),
         ),
     )

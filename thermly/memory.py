@@ -1,0 +1,150 @@
+"""What was said before: recall it for a request, remember what came of it. Responses and conversations.
+
+Knows: whose they are, how long they live, in which order they are written. Must not know: Flask, SQL text, what an
+item says.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from thermly.errors import InvalidRequest, NotFound
+from thermly.store import memory as store
+from thermly.store.db import Database
+from thermly.store.memory import Conversation, Response
+
+JSON = dict[str, Any]
+_encode = msgspec.json.encode
+
+
+class Memory:
+    """Of one process. What is remembered is committed when `remember` returns: the next request, wherever it is
+    served, finds it."""
+
+    def __init__(self, database: Database, lifetime_d: int) -> None:
+        self._database, self._lifetime_ms = database, lifetime_d * 86_400_000
+
+    def recall(self, account_id: str, previous_id: str | None, conversation_id: str | None) -> list[JSON]:
+        """The items before this request, oldest first. Raises NotFound."""
+        now_ms = _now_ms()
+        if previous_id is not None:
+            with self._database.each() as tx:
+                items = store.history(tx, previous_id, account_id, now_ms)
+            if items is None:
+                raise NotFound(
+                    f"The previous response '{previous_id[:100]}' was not found, or one that it follows is gone.",
+                    param="previous_response_id",
+                    code="previous_response_not_found",
+                )
+            return items
+        if conversation_id is not None:
+            self.conversation(conversation_id, account_id, param="conversation")
+            with self._database.each() as tx:
+                return store.items_of(tx, conversation_id)
+        return []
+
+    def item(self, item_id: str, account_id: str) -> JSON | None:
+        with self._database.each() as tx:
+            return store.find_item(tx, item_id, account_id)
+
+    def remember(
+        self, account_id: str, response: JSON, inputs: Sequence[JSON], conversation_id: str | None
+    ) -> None:
+        """Keep a response that has ended, with its items, and put them at the end of its conversation."""
+        now_ms = _now_ms()
+        row = Response(
+            response["id"],
+            response["previous_response_id"],
+            conversation_id,
+            response["status"],
+            _encode(response).decode(),
+        )
+        with self._database.begin() as tx:
+            store.add_response(tx, account_id, row, inputs, response["output"], now_ms, now_ms + self._lifetime_ms)
+            if conversation_id is not None:
+                store.append(tx, conversation_id, (*inputs, *response["output"]), now_ms + self._lifetime_ms)
+
+    # ---- responses
+
+    def response(self, response_id: str, account_id: str) -> Response:
+        """Raises NotFound, also for somebody else's."""
+        with self._database.each() as tx:
+            found = store.find_response(tx, response_id, account_id, _now_ms())
+        if found is None:
+            raise NotFound(f"The response '{response_id[:100]}' was not found.", code="response_not_found")
+        return found
+
+    def inputs(self, response_id: str, account_id: str) -> list[JSON]:
+        self.response(response_id, account_id)
+        with self._database.each() as tx:
+            return store.inputs_of(tx, response_id)
+
+    def forget_response(self, response_id: str, account_id: str) -> None:
+        self.response(response_id, account_id)
+        with self._database.begin() as tx:
+            store.delete_response(tx, response_id, account_id)
+
+    # ---- conversations
+
+    def begin_conversation(self, account_id: str, metadata: dict[str, str], items: Sequence[JSON]) -> Conversation:
+        now_ms = _now_ms()
+        made = Conversation("conv_" + os.urandom(24).hex(), _encode(metadata).decode(), now_ms)
+        with self._database.begin() as tx:
+            store.add_conversation(tx, account_id, made, items, now_ms + self._lifetime_ms)
+        return made
+
+    def conversation(self, conversation_id: str, account_id: str, param: str | None = None) -> Conversation:
+        """Raises NotFound, also for somebody else's."""
+        with self._database.each() as tx:
+            found = store.find_conversation(tx, conversation_id, account_id, _now_ms())
+        if found is None:
+            raise NotFound(
+                f"The conversation '{conversation_id[:100]}' was not found.",
+                param=param,
+                code="conversation_not_found",
+            )
+        return found
+
+    def rename_conversation(self, found: Conversation, metadata: dict[str, str]) -> Conversation:
+        text = _encode(metadata).decode()
+        with self._database.each() as tx:
+            store.rename_conversation(tx, found.id, text)
+        return Conversation(found.id, text, found.created_at_ms)
+
+    def forget_conversation(self, found: Conversation, account_id: str) -> None:
+        with self._database.begin() as tx:
+            store.delete_conversation(tx, found.id, account_id)
+
+    def items(self, found: Conversation) -> list[JSON]:
+        with self._database.each() as tx:
+            return store.items_of(tx, found.id)
+
+    def add_items(self, found: Conversation, items: Sequence[JSON]) -> None:
+        """Raises InvalidRequest where an item of that id is there already; then none is added."""
+        there = {item["id"] for item in self.items(found)}
+        for i, item in enumerate(items):
+            if item["id"] in there:
+                raise InvalidRequest(
+                    f"There is an item with the id '{item['id'][:100]}' already.", param=f"items[{i}].id"
+                )
+        with self._database.begin() as tx:
+            store.append(tx, found.id, items, _now_ms() + self._lifetime_ms)
+
+    def one_item(self, found: Conversation, item_id: str) -> JSON:
+        """Raises NotFound."""
+        item = next((item for item in self.items(found) if item["id"] == item_id), None)
+        if item is None:
+            raise NotFound(f"The item '{item_id[:100]}' was not found.", code="item_not_found")
+        return item
+
+    def remove_item(self, found: Conversation, item_id: str) -> None:
+        self.one_item(found, item_id)
+        with self._database.each() as tx:
+            store.remove_item(tx, found.id, item_id)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
