@@ -56,12 +56,16 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "counting": (*VALUES, "routing", "providers", "gateway"),
     "listing": (*VALUES, "routing"),
     "memory": (*WAIST, "store"),
+    "background": (*VALUES, "dialects", "gateway", "memory", "store"),
     "web": (
         *(*VALUES, "dialects", "gateway", "embeddings", "images", "counting", "listing", "memory", "store"),
-        "web",
+        *("background", "web"),
     ),
     "configured": VALUES,
-    "context": (*VALUES, "bill", "configured", "gateway", "images", "jobs", "providers", "storage", "store"),
+    "context": (
+        *(*VALUES, "background", "bill", "configured", "gateway", "images", "jobs", "memory", "providers"),
+        *("storage", "store"),
+    ),
     "accounting": (*VALUES, "context", "store"),
     "examination": (*VALUES, "bill", "configured", "redis_server", "store"),
     "cli": (
@@ -74,7 +78,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "up": ("redis_server", "settings"),
     "serving": ("settings", "thermly"),
     "sandbox": ("sandbox",),
-    "workers": ("accounting", "context", "images", "settings", "workers"),
+    "workers": ("accounting", "background", "context", "gateway", "images", "settings", "workers"),
     "__main__": ("cli",),
 }
 ONLY_IN = {
@@ -238,6 +242,8 @@ TESTED_ELSEWHERE = {
     "thermly.web.worker": "tests/stories/test_streams.py and tests/test_chaos.py",
     "workers": "names only",
     "workers.housekeeping": "one line; what it calls is tested in tests/stories",
+    "workers.here": "tests/stories/test_images.py",
+    "workers.responses": "tests/stories/test_background.py",
     "workers.images": "tests/stories/test_images.py",
     "workers.usage": "one line; what it calls is tested in tests/stories",
 }

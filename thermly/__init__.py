@@ -14,7 +14,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI application. Raises SettingsError, CatalogError or SchemaBehind, each saying what mends it."""
     from thermly import context, logs
     from thermly.jobs import Pulse
-    from thermly.memory import Memory
     from thermly.settings import read
     from thermly.web import (
         chat,
@@ -43,7 +42,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     gateway.books.nudge = pulse.nudge
     limits = Limits(settings, gateway.database)
-    memory = Memory(gateway.database, settings.memory_lifetime_d)
+    memory = context.memory(gateway)
     rows = surfaces(settings.invalid_request_status)
 
     app = Edge("thermly", static_folder=None)
@@ -56,7 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     images.register(app, rows, context.images(gateway), gateway, limits)
     gemini.register(app, rows, gateway, limits)
     messages.register(app, rows, gateway, limits)
-    responses.register(app, rows, memory, gateway, limits)
+    responses.register(app, rows, memory, context.background(gateway), gateway, limits)
     conversations.register(app, rows[-1], memory, gateway)
     health.register(app, gateway)
     failures.register(app, rows)

@@ -1,10 +1,12 @@
 """What a process needs to serve or to work: built once from the settings, for the web app, workers and CLI."""
 
 from thermly import jobs
+from thermly.background import Background
 from thermly.bill import OF_JOB
 from thermly.configured import catalog
 from thermly.gateway import Gateway
 from thermly.images import Images
+from thermly.memory import Memory
 from thermly.providers.upstream import Client, Timeouts
 from thermly.settings import Settings
 from thermly.storage import Folder
@@ -38,8 +40,20 @@ def images(at: Gateway) -> Images:
     folder = Folder(at.settings.instance / "images")
     if not at.settings.redis_url:
         return Images(at, folder, lambda _: False)
-    to = jobs.queue(at.settings.redis_url, jobs.IMAGES)
-    return Images(at, folder, lambda job_id: jobs.draw_later(to, job_id))
+    to = jobs.queue(at.settings.redis_url, jobs.SLOW)
+    return Images(at, folder, lambda job_id: jobs.hand_on(to, "workers.images.draw", job_id))
+
+
+def memory(at: Gateway) -> Memory:
+    return Memory(at.database, at.settings.memory_lifetime_d)
+
+
+def background(at: Gateway) -> Background:
+    """The background side of this process, on top of its gateway."""
+    if not at.settings.redis_url:
+        return Background(at, memory(at), lambda _: False)
+    to = jobs.queue(at.settings.redis_url, jobs.SLOW)
+    return Background(at, memory(at), lambda response_id: jobs.hand_on(to, "workers.responses.answer", response_id))
 
 
 def release_dead(settings: Settings, store: Database) -> int:

@@ -9,6 +9,7 @@ import datetime
 import logging
 import secrets
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -64,6 +65,7 @@ class Images:
     def __init__(self, gateway: Gateway, storage: Storage, later: Callable[[str], bool]) -> None:
         self._gateway, self.storage, self._later = gateway, storage, later
         self._at_work: set[str] = set()
+        self._claiming = threading.Lock()
         self._strays: set[str] = set()
 
     # ---- accept
@@ -86,9 +88,12 @@ class Images:
                 store.add(tx, job, now + lifetime_ms)
         if not held:
             raise refusal(bill.funds())
-        if not self._later(job.id):
-            self.draw(job.id)  # no workers to be had: the request that waits for the images makes them
+        self._hand_on(job.id)
         return job.id
+
+    def _hand_on(self, job_id: str) -> None:
+        if not self._later(job_id):
+            self.draw(job_id)  # no workers to be had: whoever asks for the images makes them
 
     def wait(self, job_id: str, patience_s: float) -> Job:
         """The job when it has finished, or as it is when patience ends."""
@@ -127,12 +132,9 @@ class Images:
 
     def draw(self, job_id: str) -> None:
         """Draw what the job still lacks, unless somebody else is at it, and settle."""
-        gateway = self._gateway
-        with gateway.database.each() as tx:
-            job = store.claim(tx, job_id, gateway.owner)
+        job = self._claim(job_id)
         if job is None:
             return
-        self._at_work.add(job_id)
         try:
             self._draw(job)
         except GatewayError as error:
@@ -145,6 +147,15 @@ class Images:
             self._fail(job, Internal("Internal error."))
         finally:
             self._at_work.discard(job_id)
+
+    def _claim(self, job_id: str) -> Job | None:
+        """Both at once: a job that is claimed and not marked looks as if its process had died."""
+        with self._claiming:
+            with self._gateway.database.each() as tx:
+                job = store.claim(tx, job_id, self._gateway.owner)
+            if job is not None:
+                self._at_work.add(job_id)
+        return job
 
     def _draw(self, job: Job) -> None:
         request, target = _read_request(job.request), self._target(job)
@@ -209,7 +220,8 @@ class Images:
             provider=target.provider if target else "",
             duration_ms=_now_ms() - job.created_at_ms,
         )
-        self._finish(job, "failed", _encode(kept).decode(), closing)
+        if not self._finish(job, "failed", _encode(kept).decode(), closing):
+            return  # another process has the job, and the images with it
         with self._gateway.database.begin() as tx:
             names = store.forget_images(tx, job.id)
         for name in names:
@@ -228,12 +240,15 @@ class Images:
             images=job.wanted,
         )
 
-    def _finish(self, job: Job, state: str, error: str, closing: Closing) -> None:
-        """Row and bill in one transaction. A stuck database is given some time: the work has been done."""
+    def _finish(self, job: Job, state: str, error: str, closing: Closing) -> bool:
+        """Row and bill in one transaction; False where the job is no longer ours. A stuck database is given some
+        time: the work has been done."""
+        mine = False
         for attempt in range(FINISH_TRIES):
             try:
                 with self._gateway.database.begin() as tx:
-                    if store.finish(tx, job.id, self._gateway.owner, state, error, _now_ms()):
+                    mine = store.finish(tx, job.id, self._gateway.owner, state, error, _now_ms())
+                    if mine:
                         money.close(tx, job.id, closing)
                 break
             except sqlite3.Error:
@@ -242,6 +257,7 @@ class Images:
                 log.exception("image job %s could not be closed and will be tried again", job.id)
                 time.sleep(2**attempt)
         self._gateway.books.nudge()
+        return mine
 
     # ---- what others have left behind
 
@@ -250,13 +266,12 @@ class Images:
         gateway, now = self._gateway, _now_ms()
         if job.state == "queued":
             if now - job.queued_at_ms > LOST_AFTER_MS:
-                self._later(job.id)
+                with gateway.database.each() as tx:
+                    mine = store.queue_again(tx, job.id, job.queued_at_ms, now)
+                if mine:
+                    self._hand_on(job.id)
             return
-        if job.owner == gateway.owner:
-            alive = job.id in self._at_work
-        else:
-            alive = not owners.dead(gateway.settings.instance / "run", job.owner)
-        if job.state != "running" or alive:
+        if job.state != "running" or self._alive(job):
             return
         with gateway.database.each() as tx:
             mine = store.requeue(tx, job.id, job.owner, now)
@@ -264,12 +279,20 @@ class Images:
             return
         log.warning("image job %s lost its process and is begun again", job.id)
         if job.attempts < MOST_ATTEMPTS:
-            self._later(job.id)
+            self._hand_on(job.id)
             return
-        with gateway.database.each() as tx:
-            claimed = store.claim(tx, job.id, gateway.owner)
+        claimed = self._claim(job.id)
         if claimed is not None:
-            self._fail(claimed, Unavailable("The image could not be made: it was begun too often."))
+            try:
+                self._fail(claimed, Unavailable("The image could not be made: it was begun too often."))
+            finally:
+                self._at_work.discard(job.id)
+
+    def _alive(self, job: Job) -> bool:
+        if job.owner != self._gateway.owner:
+            return not owners.dead(self._gateway.settings.instance / "run", job.owner)
+        with self._claiming:
+            return job.id in self._at_work
 
     def rescue(self) -> None:
         """Revive every job that needs it, and remove what has expired."""

@@ -15,14 +15,13 @@ from typing import Any
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from rq import Queue, SimpleWorker, Worker
+from rq import Queue, SimpleWorker, Worker, worker_registration
 from rq.exceptions import DuplicateJobError
 from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 
 log = logging.getLogger("thermly.jobs")
-QUEUE, IMAGES = "thermly", "thermly-images"
-TAKE_UP_S = 30
+QUEUE, SLOW = "thermly", "thermly-slow"
 
 
 def connect(redis_url: str, timeout_s: float | None = 1) -> redis.Redis:
@@ -57,25 +56,14 @@ def _later(to: Queue, function: str, every_s: float) -> bool:
     return True
 
 
-def draw_later(to: Queue, job_id: str) -> bool:
+def hand_on(to: Queue, function: str, of: str) -> bool:
     """False where nobody would take the job up: Redis is gone, or no worker listens."""
     try:
         if not Worker.count(queue=to):
             return False
-        unique = f"image-{job_id}-{int(time.time() // TAKE_UP_S)}"
-        to.enqueue(
-            "workers.images.draw",
-            job_id,
-            job_id=unique,
-            unique=True,
-            job_timeout=-1,
-            result_ttl=0,
-            failure_ttl=3600,
-        )
-    except DuplicateJobError:
-        pass
+        to.enqueue(function, of, job_timeout=-1, result_ttl=0, failure_ttl=3600)
     except redis.RedisError as error:
-        log.warning("Redis is gone, the image is made by the request itself: %s", error)
+        log.warning("Redis is gone, nothing is handed on: %s", error)
         return False
     return True
 
@@ -132,9 +120,9 @@ class Pulse:
                 log.exception("the pulse missed a beat")
 
 
-class Drawer(SimpleWorker):
-    """A worker in a thread: an image job waits for its upstream nearly all of its time. Signals are the main
-    thread's business, and so are timeouts (the upstream's own)."""
+class Waiter(SimpleWorker):
+    """A worker in a thread, for jobs that take long: they wait for their upstreams nearly all of the time.
+    Signals are the main thread's business, and so are timeouts (the upstream's own)."""
 
     death_penalty_class = TimerDeathPenalty
     at_work = False
@@ -146,41 +134,48 @@ class Drawer(SimpleWorker):
         finally:
             self.at_work = False
 
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """A Redis that was started again has forgotten who listens."""
+        super().heartbeat(timeout, pipeline)
+        worker_registration.register(self, pipeline)
+
     def _install_signal_handlers(self) -> None:
         pass
 
 
-def work(redis_url: str, burst: bool = False, drawers: int = 0, patience_s: float = 30) -> None:
+def work(redis_url: str, burst: bool = False, waiters: int = 0, patience_s: float = 30) -> None:
     """Run jobs in this process until it is told to stop; then images under way are given `patience_s`."""
     stopping = threading.Event()
-    threads = [Drawing(redis_url, stopping) for _ in range(0 if burst else drawers)]
+    threads = [Waiting(redis_url, stopping) for _ in range(0 if burst else waiters)]
     worker = SimpleWorker([QUEUE], connection=connect(redis_url, timeout_s=None), serializer=JSONSerializer)
     worker.work(burst=burst, logging_level="WARNING")
     stopping.set()
     give_up = time.monotonic() + patience_s
-    while time.monotonic() < give_up and any(thread.busy for thread in threads):
+    while any(thread.busy for thread in threads):
+        if time.monotonic() >= give_up:
+            os._exit(0)  # Python's own end would wait for the upstream; the next start begins these images again
         time.sleep(0.05)
 
 
-class Drawing(threading.Thread):
-    """A drawer and, when Redis has been away, the next one."""
+class Waiting(threading.Thread):
+    """A waiter and, when Redis has been away, the next one."""
 
     def __init__(self, redis_url: str, stopping: threading.Event) -> None:
-        super().__init__(name="drawer", daemon=True)
+        super().__init__(name="waiter", daemon=True)
         self._redis_url, self._stopping = redis_url, stopping
-        self._drawer: Drawer | None = None
+        self._waiter: Waiter | None = None
         self.start()
 
     @property
     def busy(self) -> bool:
-        return self._drawer is not None and self._drawer.at_work
+        return self._waiter is not None and self._waiter.at_work
 
     def run(self) -> None:
         while not self._stopping.is_set():
             try:
                 connection = connect(self._redis_url, timeout_s=None)
-                self._drawer = Drawer([IMAGES], connection=connection, serializer=JSONSerializer)
-                self._drawer.work(logging_level="WARNING")
+                self._waiter = Waiter([SLOW], connection=connection, serializer=JSONSerializer)
+                self._waiter.work(logging_level="WARNING")
             except redis.RedisError as error:
-                log.warning("Redis is gone, image jobs wait: %s", error)
+                log.warning("Redis is gone, slow jobs wait: %s", error)
             self._stopping.wait(1)

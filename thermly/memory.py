@@ -13,7 +13,7 @@ import msgspec
 
 from thermly.errors import InvalidRequest, NotFound
 from thermly.store import memory as store
-from thermly.store.db import Database
+from thermly.store.db import Database, Tx
 from thermly.store.memory import Conversation, Response
 
 JSON = dict[str, Any]
@@ -66,6 +66,33 @@ class Memory:
             store.add_response(tx, account_id, row, inputs, response["output"], now_ms, now_ms + self._lifetime_ms)
             if conversation_id is not None:
                 store.append(tx, conversation_id, (*inputs, *response["output"]), now_ms + self._lifetime_ms)
+
+    # ---- responses that are not there yet
+
+    def open_in(self, tx: Tx, account_id: str, response: JSON, inputs: Sequence[JSON]) -> None:
+        """Keep a response from its beginning; its conversation learns of it at its end."""
+        now_ms = _now_ms()
+        row = Response(
+            response["id"],
+            response["previous_response_id"],
+            None,
+            response["status"],
+            _encode(response).decode(),
+        )
+        store.add_response(tx, account_id, row, inputs, (), now_ms, now_ms + self._lifetime_ms)
+
+    def note_in(self, tx: Tx, response: JSON) -> None:
+        store.note_response(tx, response["id"], response["status"], _encode(response).decode())
+
+    def end_in(
+        self, tx: Tx, response: JSON, inputs: Sequence[JSON] = (), conversation_id: str | None = None
+    ) -> None:
+        text, outputs = _encode(response).decode(), response["output"]
+        if store.end_response(tx, response["id"], response["status"], text, outputs) and conversation_id:
+            store.append(tx, conversation_id, (*inputs, *outputs), _now_ms() + self._lifetime_ms)
+
+    def forget_in(self, tx: Tx, response_id: str, account_id: str) -> None:
+        store.delete_response(tx, response_id, account_id)
 
     # ---- responses
 

@@ -63,7 +63,9 @@ SETTINGS = (
     ),
     Setting("cache_max_mib", 256, "Size of all cached answers; the oldest go first", least=1),
     Setting("image_wait_s", 180, "Seconds that an image request waits for its images", least=1),
-    Setting("image_jobs", 4, "Image requests that one job process works on at once", least=1, most=64),
+    Setting(
+        "slow_jobs", 4, "Images and background responses that one job process works on at once", least=1, most=64
+    ),
     Setting("image_lifetime_h", 24, "Hours after which an image and its address are gone", least=1, most=87_600),
     Setting("memory_lifetime_d", 30, "Days after which responses and conversations are gone", least=1, most=36_500),
     Setting("public_url", "", "Address that image URLs begin with; empty: the one that the client has called"),
@@ -99,7 +101,7 @@ class Settings(Struct, frozen=True):
     cache_scope: str
     cache_max_mib: int
     image_wait_s: int
-    image_jobs: int
+    slow_jobs: int
     image_lifetime_h: int
     memory_lifetime_d: int
     public_url: str

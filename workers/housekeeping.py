@@ -1,9 +1,10 @@
 """What has expired goes; what dead processes held or had begun is released or begun again."""
 
 from thermly import accounting
-from workers import images
+from workers import here
 
 
 def sweep() -> None:
     accounting.sweep(accounting.here())
-    images.here().rescue()
+    here.images().rescue()
+    here.background().rescue()

@@ -246,6 +246,15 @@ def test_the_events_of_an_answer():
     assert (added[0]["summary"], added[1]["content"], added[2]["arguments"]) == ([], [], "")
 
 
+def test_a_delta_is_the_same_however_it_is_written():
+    for part in (Text(""), Refusal(""), Reasoning(""), ToolCall("c1", "f", "")):
+        deltas: list[Event] = [PartDelta('"a'), PartDelta("ä%d"), PartDelta("")]
+        events: list[Event] = [Begin(), PartBegin(part), *deltas, PartEnd(part), *list(replay(reply()))[1:]]
+        writing = writer()
+        pairs = [*writing.begin(), *(pair for event in events for pair in writing.feed(event)), *writing.last()]
+        assert streamed(events) == [payload for _, payload in pairs]
+
+
 def test_what_arrived_together_leaves_together_and_silence_is_a_comment():
     events: list[Event] = [
         KeepAlive(), Begin(), PartBegin(Text("")), PartDelta("a"), KeepAlive(), KeepAlive(), PartDelta("b")

@@ -44,6 +44,11 @@ replacement = "gpt-4o-mini"
 
 [models.unpriced]
 provider = "openai"
+
+[models."house/of/words"]
+provider = "openai"
+input_per_mtok = 1
+output_per_mtok = 1
 """
 
 

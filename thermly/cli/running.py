@@ -119,7 +119,7 @@ def serve(server: str | None, fd: int | None) -> None:
 @click.command()
 @click.option("--burst", is_flag=True, help="Stop when there is nothing left to do.")
 def worker(burst: bool) -> None:
-    """A worker for background jobs: images, accounting, housekeeping."""
+    """A worker for background jobs: images, responses, accounting, housekeeping."""
     from thermly import accounting, jobs, logs
 
     settings = read()
@@ -127,7 +127,7 @@ def worker(burst: bool) -> None:
         raise click.ClickException("A worker needs REDIS_URL. `thermly up` brings its own.")
     logs.configure(settings.log_level)
     accounting.here()
-    jobs.work(settings.redis_url, burst, settings.image_jobs, settings.drain_s)
+    jobs.work(settings.redis_url, burst, settings.slow_jobs, settings.drain_s)
 
 
 @click.command()

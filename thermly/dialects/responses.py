@@ -130,7 +130,7 @@ def read_request(body: bytes, bounds: Bounds) -> Asked:
         background=bool(asked.background),
         stream=bool(asked.stream),
         include=include,
-        facts=_facts(asked, tools, choice),
+        facts=_facts(asked, [*tools, *searches], choice),
     )
 
 
@@ -171,7 +171,7 @@ def _system(instructions: str | None) -> tuple[Message, ...]:
     return (Message("system", (Text(instructions),)),) if instructions else ()
 
 
-def _check(asked: t.Body, bounds: Bounds, searches: list[JSON]) -> None:
+def _check(asked: t.Body, bounds: Bounds, searches: list[t.WebSearch]) -> None:
     """The rules that a type cannot say."""
     for name, reason in REFUSED.items():
         if getattr(asked, name):
@@ -207,16 +207,16 @@ def _check_state(asked: t.Body) -> None:
 # ---- tools
 
 
-def _tools(asked: t.Body, bounds: Bounds) -> tuple[list[t.Function], list[JSON]]:
+def _tools(asked: t.Body, bounds: Bounds) -> tuple[list[t.Function], list[t.WebSearch]]:
     """The functions, and what asks for a search of the web."""
     functions, searches = [], []
     for i, raw in enumerate(asked.tools or ()):
         kind = raw.get("type")
         if kind == "function":
             functions.append(t.take(raw, t.Function, f"tools[{i}]"))
-        elif kind in SEARCHES:
-            _check_search(t.take(raw, t.WebSearch, f"tools[{i}]"), f"tools[{i}]")
-            searches.append(raw)
+        elif isinstance(kind, str) and kind in SEARCHES:
+            searches.append(t.take(raw, t.WebSearch, f"tools[{i}]"))
+            _check_search(searches[-1], f"tools[{i}]")
         else:
             path = f"tools[{i}].type"
             raise InvalidRequest(f"Tools of the type '{str(kind)[:100]}' are not served, at '{path}'.", param=path)
@@ -235,15 +235,16 @@ def _check_search(search: t.WebSearch, where: str) -> None:
         raise InvalidRequest(f"A search without the web is not served, at '{where}'.", param=path)
 
 
-def _search(raw: JSON) -> JSON:
+def _search(search: t.WebSearch) -> JSON:
     """As Chat Completions words it, which the exchange carries."""
-    search = t.take(raw, t.WebSearch)
-    place = search.user_location
     found: JSON = {"search_context_size": search.search_context_size} if search.search_context_size else {}
-    if place is not None:
-        known = {name: value for name in place.__struct_fields__ if (value := getattr(place, name)) is not None}
-        found["user_location"] = {"type": "approximate", "approximate": known}
+    if search.user_location is not None:
+        found["user_location"] = {"type": "approximate", "approximate": _place(search.user_location)}
     return found
+
+
+def _place(place: t.Location) -> JSON:
+    return {name: value for name in place.__struct_fields__ if (value := getattr(place, name)) is not None}
 
 
 def _choice(asked: t.Body, tools: list[t.Function]) -> str | t.NamedFunction | t.AllowedTools:
@@ -311,7 +312,9 @@ def _retention(asked: t.Body) -> str | None:
     return asked.prompt_cache_retention and asked.prompt_cache_retention.replace("-", "_")
 
 
-def _facts(asked: t.Body, tools: list[t.Function], choice: str | t.NamedFunction | t.AllowedTools) -> JSON:
+def _facts(
+    asked: t.Body, tools: list[t.Function | t.WebSearch], choice: str | t.NamedFunction | t.AllowedTools
+) -> JSON:
     """Each with what stands for it where the request says nothing; the wire wants most of them not null."""
     thinking = asked.reasoning or t.ReasoningBody()
     conversation = asked.conversation
@@ -338,7 +341,7 @@ def _facts(asked: t.Body, tools: list[t.Function], choice: str | t.NamedFunction
         "temperature": 1 if asked.temperature is None else asked.temperature,
         "text": _told_text(asked.text or t.TextBody()),
         "tool_choice": _told_choice(choice),
-        "tools": [_told_tool(raw) for raw in asked.tools or ()],
+        "tools": [_told_tool(tool) for tool in tools],
         "top_logprobs": asked.top_logprobs or 0,
         "top_p": 1 if asked.top_p is None else asked.top_p,
         "truncation": "disabled",
@@ -366,7 +369,12 @@ def _told_choice(choice: str | t.NamedFunction | t.AllowedTools) -> str | JSON:
     return {"type": "function", "name": choice.name} if isinstance(choice, t.NamedFunction) else choice
 
 
-def _told_tool(raw: JSON) -> JSON:
-    if raw["type"] != "function":
-        return raw
-    return {"type": "function", **{name: raw.get(name) for name in t.Function.__struct_fields__}}
+def _told_tool(tool: t.Function | t.WebSearch) -> JSON:
+    if isinstance(tool, t.Function):
+        return {"type": "function", **{name: getattr(tool, name) for name in tool.__struct_fields__}}
+    place = tool.user_location
+    return {
+        "type": tool.type,
+        "search_context_size": tool.search_context_size or "medium",
+        "user_location": None if place is None else {"type": "approximate", **_place(place)},
+    }

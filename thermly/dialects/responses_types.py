@@ -123,6 +123,7 @@ class Location(Open):
 
 
 class WebSearch(Open):
+    type: str
     search_context_size: Literal["low", "medium", "high"] | None = None
     user_location: Location | None = None
     filters: JSON | None = None

@@ -54,7 +54,7 @@ WORDS: dict[type, tuple[str, str, str]] = {
     Reasoning: ("response.reasoning_summary_text", "text", "response.reasoning_summary_part"),
     ToolCall: ("response.function_call_arguments", "arguments", ""),
 }
-DONE = b"data: [DONE]\n\n"
+FRAME, DONE = b"event: %b\ndata: %b\n\n", b"data: [DONE]\n\n"
 _encode = msgspec.json.encode
 
 
@@ -107,26 +107,25 @@ def write_events(
                 continue
             if writer is None:
                 writer = begin()
-                waiting += _frames(writer.begin())
-            waiting += _frames(writer.feed(event))
+                waiting.append(_frames(writer.begin()))
+            waiting.append(writer.frames(event))
             if isinstance(event, Done):
                 keep(writer.response)
-                waiting += _frames(writer.last())
+                waiting.append(_frames(writer.last()))
     except Exception as error:
         if writer is not None:
             kept = writer.ended
             writer.fail(error if isinstance(error, GatewayError) else Internal("Internal error."))
             if not kept:
                 keep(writer.response)
-            yield b"".join([*waiting, *_frames(writer.last()), DONE])
+            yield b"".join([*waiting, _frames(writer.last()), DONE])
         raise
     waiting.append(DONE)
     yield b"".join(waiting)
 
 
-def _frames(pairs: Pairs) -> Iterator[bytes]:
-    for name, payload in pairs:
-        yield b"event: %b\ndata: %b\n\n" % (name.encode(), _encode(payload))
+def _frames(pairs: Pairs) -> bytes:
+    return b"".join([FRAME % (name.encode(), _encode(payload)) for name, payload in pairs])
 
 
 def write_error_event(error: GatewayError) -> bytes:
@@ -138,7 +137,7 @@ def write_error_event(error: GatewayError) -> bytes:
         "message": error.message,
         "param": error.param,
     }
-    return b"".join(_frames([("error", payload)]))
+    return _frames([("error", payload)])
 
 
 class Writer:
@@ -158,6 +157,7 @@ class Writer:
         self._place: JSON = {}
         self._fragments: list[str] = []
         self._rows: list[JSON] = []
+        self._before = b""
         self._said: Part | None = None  # begun, and nothing told of it so far
         self._reason: Reason = "stop"
 
@@ -183,6 +183,14 @@ class Writer:
         if isinstance(event, Done):
             self._done(event)
         return []
+
+    def frames(self, event: Event) -> bytes:
+        """`feed`, encoded. Most events are a delta, whose bytes are known but for its number and text."""
+        if isinstance(event, PartDelta) and event.logprobs is None and event.text and self._said is None:
+            self._sequence += 1
+            self._fragments.append(event.text)
+            return self._before % self._sequence + _encode(event.text) + b"}\n\n"
+        return _frames(self.feed(event))
 
     def last(self) -> Pairs:
         """What the response came to. The wire has no event for one that was cancelled."""
@@ -265,6 +273,10 @@ class Writer:
         index = len(self.response["output"]) - 1
         self._place = {"item_id": self._item["id"], "output_index": index, **(place or {})}
         self._fragments, self._rows = [], []
+        name = WORDS[kind][0] + ".delta"
+        head = _encode({"type": name, **self._place, **({"logprobs": []} if kind is Text else {})})
+        before = FRAME % (name.encode(), head[:-1])
+        self._before = before.rstrip().replace(b"%", b"%%") + b',"sequence_number":%d,"delta":'
 
     def _delta(self, text: str, logprobs: list[Any] | None) -> Pairs:
         if not text and not logprobs:

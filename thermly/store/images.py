@@ -77,6 +77,16 @@ def claim(tx: Tx, job_id: str, owner: str) -> Job | None:
     return Job(*row) if row else None
 
 
+def queue_again(tx: Tx, job_id: str, queued_at_ms: int, now_ms: int) -> bool:
+    """For one of all those who find that a queued job has been waiting for too long."""
+    changed = tx.run(
+        """UPDATE image_job SET queued_at_ms = :now
+           WHERE id = :id AND state = 'queued' AND queued_at_ms = :queued""",
+        {"id": job_id, "queued": queued_at_ms, "now": now_ms},
+    )
+    return changed > 0
+
+
 def requeue(tx: Tx, job_id: str, owner: str, now_ms: int) -> bool:
     """Give back what a dead process had taken up."""
     changed = tx.run(

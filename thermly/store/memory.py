@@ -54,6 +54,27 @@ def add_response(
     _add_items(tx, response.id, outputs, "output", len(inputs))
 
 
+def note_response(tx: Tx, response_id: str, status: str, body: str) -> None:
+    tx.run(
+        """UPDATE response SET status = :status, body = :body
+           WHERE id = :id AND status IN ('queued', 'in_progress')""",
+        {"id": response_id, "status": status, "body": body},
+    )
+
+
+def end_response(tx: Tx, response_id: str, status: str, body: str, outputs: Items) -> bool:
+    """False when it has ended before, or is gone: then nothing changes."""
+    changed = tx.run(
+        """UPDATE response SET status = :status, body = :body
+           WHERE id = :id AND status IN ('queued', 'in_progress')""",
+        {"id": response_id, "status": status, "body": body},
+    )
+    if changed:
+        row = tx.one("SELECT COUNT(*) FROM response_item WHERE response_id = :id", {"id": response_id})
+        _add_items(tx, response_id, outputs, "output", row[0] if row else 0)
+    return changed > 0
+
+
 def _add_items(tx: Tx, response_id: str, items: Items, side: str, position: int) -> None:
     for i, item in enumerate(items, position):
         tx.run(

@@ -91,12 +91,15 @@ class Views:
                 retry_after_s=COME_BACK_S,
             )
             late.request_id = job.id
+            late.headers.append(("x-should-retry", "false"))  # a client that retries would pay for a second job
             raise late
         return respond.whole(openai_images.write_reply(*self._result(job, prompt)), job.id, told)
 
     def _job(self, job_id: str) -> ResponseReturnValue:
         caller = self._identify()
         job = self._studio.find(job_id, caller.account_id)
+        if not job.finished:
+            self._studio.revive(job)
         headers = [] if job.finished else [("Retry-After", str(COME_BACK_S))]
         return respond.whole(self._written(job), ids.new(), headers)
 

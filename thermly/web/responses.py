@@ -17,6 +17,7 @@ from flask.typing import ResponseReturnValue
 from msgspec.structs import replace
 
 from thermly import ids
+from thermly.background import Background
 from thermly.caller import Caller
 from thermly.dialects import responses
 from thermly.dialects.responses import Asked, Writer
@@ -33,15 +34,25 @@ from thermly.web.surfaces import Surface
 log = logging.getLogger("thermly.web")
 
 
-def register(app: Flask, surfaces: tuple[Surface, ...], memory: Memory, gateway: Gateway, limits: Limits) -> None:
+def register(
+    app: Flask,
+    surfaces: tuple[Surface, ...],
+    memory: Memory,
+    background: Background,
+    gateway: Gateway,
+    limits: Limits,
+) -> None:
     for surface in surfaces:
         if "responses" in surface.serves:
-            Views(surface, memory, gateway, limits).register(app)
+            Views(surface, memory, background, gateway, limits).register(app)
 
 
 class Views:
-    def __init__(self, surface: Surface, memory: Memory, gateway: Gateway, limits: Limits) -> None:
-        self._surface, self._memory, self._gateway, self._limits = surface, memory, gateway, limits
+    def __init__(
+        self, surface: Surface, memory: Memory, background: Background, gateway: Gateway, limits: Limits
+    ) -> None:
+        self._surface, self._gateway, self._limits = surface, gateway, limits
+        self._memory, self._background = memory, background
 
     def register(self, app: Flask) -> None:
         path, name = self._surface.prefix + "/responses", self._surface.name
@@ -62,8 +73,6 @@ class Views:
     def _create(self) -> ResponseReturnValue:
         caller = self._identify()
         asked = responses.read_request(cast(Body, current).whole_body(), self._surface.bounds)
-        if asked.background:
-            raise InvalidRequest("background is not served: leave it out and wait.", param="background")
         told = self._limits.admit(caller)
         try:
             return self._answer(asked, caller, told)
@@ -79,6 +88,9 @@ class Views:
         chat = responses.with_history(asked, earlier)
         if current.headers.get("x-no-cache", "").lower() in ("true", "1"):
             chat = replace(chat, fresh=True)
+        if asked.background:
+            queued = self._background.accept(asked, chat, caller, self._surface.name)
+            return respond.whole(responses.write_reply(queued, asked.include), ids.new(), told)
         answer = self._gateway.answer(chat, caller, self._surface.name)
         telling = Telling(answer, asked, functools.partial(self._remember, asked, caller), chat.model)
         headers = [*told, ("x-request-id", "req_" + answer.id)]
@@ -110,8 +122,8 @@ class Views:
 
     def _cancel(self, response_id: str) -> ResponseReturnValue:
         caller = self._identify()
-        self._memory.response(response_id, caller.account_id)
-        raise InvalidRequest("Only a response in the background can be cancelled, while it is made.")
+        response = self._background.cancel(response_id, caller.account_id)
+        return respond.whole(responses.write_reply(response, frozenset()), ids.new())
 
     def _input_items(self, response_id: str) -> ResponseReturnValue:
         caller = self._identify()

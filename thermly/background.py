@@ -1,0 +1,166 @@
+"""Responses that are made while nobody waits: accept, answer in a worker, cancel, begin again what has died.
+
+Knows: the order of the steps. Must not know: Flask, RQ, SQL text. The response is kept from its beginning, so that
+it can be asked for; its end and the end of the task are one transaction, so a cancelled one never completes.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from thermly import ids
+from thermly.caller import Caller
+from thermly.dialects import responses
+from thermly.dialects.responses import Asked, Writer
+from thermly.errors import GatewayError, Internal, InvalidRequest, Unavailable
+from thermly.exchange import ChatRequest
+from thermly.gateway import Gateway
+from thermly.memory import Memory
+from thermly.store import background as store
+from thermly.store import owners
+from thermly.store.background import Task
+
+log = logging.getLogger("thermly.background")
+MOST_ATTEMPTS = 3
+LOST_AFTER_MS = 60_000
+LOOK_UP_S = 0.5
+
+
+class Request(Struct, frozen=True):
+    asked: Asked
+    chat: ChatRequest
+    caller: Caller
+    surface: str
+    created_s: int
+
+
+_write = msgspec.msgpack.encode
+_read = msgspec.msgpack.Decoder(Request).decode
+
+
+class Background:
+    """Of one process. `later` hands a response to the workers, and says False where there are none."""
+
+    def __init__(self, gateway: Gateway, memory: Memory, later: Callable[[str], bool]) -> None:
+        self._gateway, self._memory, self._later = gateway, memory, later
+
+    def accept(self, asked: Asked, chat: ChatRequest, caller: Caller, surface: str) -> dict[str, Any]:
+        """The response as it is now: queued. Raises Unavailable where there is nobody to make it."""
+        response_id, created_s = "resp_" + ids.new(), int(time.time())
+        opening = responses.opening(asked, response_id, created_s, chat.model, "queued")
+        request = Request(asked, replace(chat, stream=True), caller, surface, created_s)
+        with self._gateway.database.begin() as tx:
+            self._memory.open_in(tx, caller.account_id, opening, asked.items)
+            store.add(tx, response_id, _write(request), _now_ms())
+        if not self._later(response_id):
+            with self._gateway.database.begin() as tx:
+                store.end(tx, response_id)
+                self._memory.forget_in(tx, response_id, caller.account_id)
+            raise Unavailable("Nobody is there to work in the background just now.", retry_after_s=5)
+        return opening
+
+    def cancel(self, response_id: str, account_id: str) -> dict[str, Any]:
+        """The response, cancelled; also when it was before. Raises NotFound, or InvalidRequest when it has ended
+        in another way or is not in the background."""
+        found: dict[str, Any] = msgspec.json.decode(self._memory.response(response_id, account_id).body)
+        with self._gateway.database.begin() as tx:
+            if store.end(tx, response_id):
+                found |= {"status": "cancelled"}
+                self._memory.end_in(tx, found)
+        if found["status"] != "cancelled":
+            raise InvalidRequest("Only a response in the background can be cancelled, while it is made.")
+        return found
+
+    # ---- in a worker
+
+    def answer(self, response_id: str) -> None:
+        """Make the response, unless somebody else is at it or it was cancelled."""
+        gateway = self._gateway
+        with gateway.database.each() as tx:
+            task = store.claim(tx, response_id, gateway.owner)
+        if task is None:
+            return
+        request = _read(task.request)
+        opening = responses.opening(request.asked, response_id, request.created_s, request.chat.model)
+        writer = Writer(opening, request.asked.include, lambda: int(time.time()))
+        try:
+            self._note(writer)
+            wanted = self._tell(request, writer)
+        except GatewayError as error:
+            log.warning("%s broke off: %s %s", response_id, error.code or error.kind, error.detail)
+            writer.fail(error)
+            wanted = True
+        except Exception:
+            log.exception("%s broke off", response_id)
+            writer.fail(Internal("Internal error."))
+            wanted = True
+        if wanted:
+            self._end(request, writer)
+
+    def _note(self, writer: Writer) -> None:
+        with self._gateway.database.each() as tx:
+            self._memory.note_in(tx, writer.response)
+
+    def _tell(self, request: Request, writer: Writer) -> bool:
+        """False when the response was cancelled meanwhile: then the upstream is too."""
+        answer = self._gateway.answer(request.chat, request.caller, request.surface)
+        look_at = time.monotonic() + LOOK_UP_S
+        try:
+            for event in answer:
+                if answer.smart:
+                    writer.response["model"] = answer.actual_model
+                writer.feed(event)
+                if time.monotonic() >= look_at:
+                    look_at = time.monotonic() + LOOK_UP_S
+                    with self._gateway.database.each() as tx:
+                        if not store.is_wanted(tx, writer.response["id"], self._gateway.owner):
+                            return False
+        finally:
+            answer.close()
+        return True
+
+    def _end(self, request: Request, writer: Writer) -> None:
+        with self._gateway.database.begin() as tx:
+            if store.is_wanted(tx, writer.response["id"], self._gateway.owner):
+                store.end(tx, writer.response["id"])
+                self._memory.end_in(tx, writer.response, request.asked.items, request.asked.conversation)
+
+    # ---- what others have left behind
+
+    def rescue(self) -> None:
+        """Begin again what has lost its process or its place in the queue; give up after `MOST_ATTEMPTS`."""
+        with self._gateway.database.each() as tx:
+            tasks = store.all_of_them(tx)
+        for task in tasks:
+            if self._is_left(task):
+                self._again(task)
+
+    def _is_left(self, task: Task) -> bool:
+        if task.state == "queued":
+            return _now_ms() - task.queued_at_ms > LOST_AFTER_MS
+        return owners.dead(self._gateway.settings.instance / "run", task.owner)
+
+    def _again(self, task: Task) -> None:
+        with self._gateway.database.each() as tx:
+            mine = store.requeue(tx, task, _now_ms())
+        if not mine:
+            return
+        if task.attempts < MOST_ATTEMPTS:
+            self._later(task.response_id)
+            return
+        request = _read(task.request)
+        opening = responses.opening(request.asked, task.response_id, request.created_s, request.chat.model)
+        writer = Writer(opening, request.asked.include, lambda: int(time.time()))
+        writer.fail(Unavailable("The response could not be made: it was begun too often."))
+        with self._gateway.database.begin() as tx:
+            if store.end(tx, task.response_id):
+                self._memory.end_in(tx, writer.response, request.asked.items, request.asked.conversation)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
