@@ -205,11 +205,11 @@ TESTED_ELSEWHERE = {
     "thermly.dialects.anthropic_signatures": "tests/dialects/test_anthropic_dialect_blocks.py",
     "thermly.dialects.anthropic_types": "tests/dialects/test_anthropic_dialect_blocks.py",
     "thermly.dialects.anthropic_writing": "tests/dialects/test_anthropic_dialect_writing.py",
-    "thermly.dialects.gemini_answers": "tests/web/test_openapi.py",
+    "thermly.dialects.gemini_answers": "tests/stories/test_openapi.py",
     "thermly.dialects.gemini_models": "tests/test_listing.py",
     "thermly.dialects.gemini_types": "tests/dialects/test_gemini.py",
     "thermly.dialects.gemini_writing": "tests/dialects/test_gemini.py",
-    "thermly.dialects.openai_answers": "tests/web/test_openapi.py",
+    "thermly.dialects.openai_answers": "tests/stories/test_openapi.py",
     "thermly.dialects.openai_models": "tests/test_listing.py",
     "thermly.dialects.openai_chat": "tests/providers/test_openai_like.py and tests/stories",
     "thermly.dialects.openai_chat_writing": "tests/providers/test_openai_like.py and tests/stories",
@@ -236,6 +236,15 @@ TESTED_ELSEWHERE = {
     "thermly.web.callers": "tests/stories/test_chat.py",
     "thermly.web.failures": "tests/stories/test_chat.py",
     "thermly.web.health": "tests/stories, which wait for it",
+    "thermly.web.docs": "tests/web/test_docs_page.py",
+    **dict.fromkeys(
+        (
+            f"thermly.web.openapi_{part}"
+            for part in ("gemini", "operations", "reading", "schemas", "terms", "words")
+        ),
+        "tests/web/test_openapi.py",
+    ),
+    "thermly.web.openapi_samples": "tests/stories/test_openapi.py",
     "thermly.web.respond": "tests/stories/test_chat.py and tests/stories/test_streams.py",
     "thermly.web.surfaces": "tests/stories/test_chat.py",
     "thermly.web.models": "tests/stories/test_models.py",

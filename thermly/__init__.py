@@ -18,6 +18,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from thermly.web import (
         chat,
         conversations,
+        docs,
         embeddings,
         failures,
         gemini,
@@ -58,6 +59,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     responses.register(app, rows, memory, context.background(gateway), gateway, limits)
     conversations.register(app, rows[-1], memory, gateway)
     health.register(app, gateway)
+    docs.register(app, rows, gateway)
     failures.register(app, rows)
     pulse.nudge()
     return app

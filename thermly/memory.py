@@ -48,7 +48,7 @@ class Memory:
 
     def item(self, item_id: str, account_id: str) -> JSON | None:
         with self._database.each() as tx:
-            return store.find_item(tx, item_id, account_id)
+            return store.find_item(tx, item_id, account_id, _now_ms())
 
     def remember(
         self, account_id: str, response: JSON, inputs: Sequence[JSON], conversation_id: str | None
@@ -128,11 +128,7 @@ class Memory:
         with self._database.each() as tx:
             found = store.find_conversation(tx, conversation_id, account_id, _now_ms())
         if found is None:
-            raise NotFound(
-                f"The conversation '{conversation_id[:100]}' was not found.",
-                param=param,
-                code="conversation_not_found",
-            )
+            raise _no_conversation(conversation_id, param)
         return found
 
     def rename_conversation(self, found: Conversation, metadata: dict[str, str]) -> Conversation:
@@ -150,15 +146,17 @@ class Memory:
             return store.items_of(tx, found.id)
 
     def add_items(self, found: Conversation, items: Sequence[JSON]) -> None:
-        """Raises InvalidRequest where an item of that id is there already; then none is added."""
-        there = {item["id"] for item in self.items(found)}
-        for i, item in enumerate(items):
-            if item["id"] in there:
-                raise InvalidRequest(
-                    f"There is an item with the id '{item['id'][:100]}' already.", param=f"items[{i}].id"
-                )
+        """Raises InvalidRequest where an item of that id is there already, then none is added; NotFound where the
+        conversation went meanwhile."""
         with self._database.begin() as tx:
-            store.append(tx, found.id, items, _now_ms() + self._lifetime_ms)
+            added = store.append(tx, found.id, items, _now_ms() + self._lifetime_ms)
+            if added is None:
+                raise _no_conversation(found.id)
+            for i, item in enumerate(items):
+                if item["id"] not in added:
+                    raise InvalidRequest(
+                        f"There is an item with the id '{item['id'][:100]}' already.", param=f"items[{i}].id"
+                    )
 
     def one_item(self, found: Conversation, item_id: str) -> JSON:
         """Raises NotFound."""
@@ -171,6 +169,12 @@ class Memory:
         self.one_item(found, item_id)
         with self._database.each() as tx:
             store.remove_item(tx, found.id, item_id)
+
+
+def _no_conversation(conversation_id: str, param: str | None = None) -> NotFound:
+    return NotFound(
+        f"The conversation '{conversation_id[:100]}' was not found.", param=param, code="conversation_not_found"
+    )
 
 
 def _now_ms() -> int:

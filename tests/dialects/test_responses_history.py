@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thermly.dialects import Bounds
@@ -157,6 +157,7 @@ ANY_ITEM = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(ANY_ITEM, max_size=12), st.integers(0, 12))
 def test_whatever_comes_every_call_is_answered_at_once(items: list[JSON], cut: int):
     try:

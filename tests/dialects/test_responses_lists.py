@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.conversations import Conversation, ConversationDeletedResource, ConversationItemList
 from openai.types.responses import ResponseItemList
@@ -43,6 +43,7 @@ def some(count: int) -> tuple[JSON, ...]:
     return read_items([{"id": f"msg_{i}", "role": "user", "content": "x"} for i in range(count)], FREE)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 12), st.integers(1, 5), st.sampled_from(["asc", "desc"]))
 def test_page_after_page_tells_every_item_once(count: int, limit: int, order: Any):
     items, found, after = some(count), [], None

@@ -137,16 +137,17 @@ def delete_response(tx: Tx, response_id: str, account_id: str) -> bool:
     return changed > 0
 
 
-def find_item(tx: Tx, item_id: str, account_id: str) -> dict[str, Any] | None:
+def find_item(tx: Tx, item_id: str, account_id: str, now_ms: int) -> dict[str, Any] | None:
     """An item of any response or conversation of the account."""
     row = tx.one(
         """SELECT item.body FROM response_item AS item JOIN response ON response.id = item.response_id
-           WHERE item.id = :id AND response.account_id = :account
+           WHERE item.id = :id AND response.account_id = :account AND response.expires_at_ms > :now
            UNION ALL
            SELECT item.body FROM conversation_item AS item
            JOIN conversation ON conversation.id = item.conversation_id
-           WHERE item.id = :id AND conversation.account_id = :account LIMIT 1""",
-        {"id": item_id, "account": account_id},
+           WHERE item.id = :id AND conversation.account_id = :account AND conversation.expires_at_ms > :now
+           LIMIT 1""",
+        {"id": item_id, "account": account_id, "now": now_ms},
     )
     return _decode(row[0]) if row else None
 
@@ -180,13 +181,15 @@ def rename_conversation(tx: Tx, conversation_id: str, metadata: str) -> None:
     )
 
 
-def append(tx: Tx, conversation_id: str, items: Items, expires_at_ms: int) -> list[str]:
+def append(tx: Tx, conversation_id: str, items: Items, expires_at_ms: int) -> list[str] | None:
     """Put items at the end, together: those of two requests at once never mingle. An item that is there already
-    stays where it is. Returns the ids of those that were added."""
-    tx.run(
+    stays where it is. Returns the ids of those that were added; None where the conversation is gone."""
+    there = tx.run(
         "UPDATE conversation SET expires_at_ms = :expires WHERE id = :id",
         {"id": conversation_id, "expires": expires_at_ms},
     )
+    if not there:
+        return None
     added = []
     for item in items:
         changed = tx.run(

@@ -64,7 +64,11 @@ class Edge(Flask):
     @functools.cached_property
     def _known(self) -> dict[tuple[str, str], Known]:
         fixed = [rule for rule in self.url_map.iter_rules() if not rule.arguments and rule.rule.startswith(API)]
-        return {(method, rule.rule): Known((rule, {})) for rule in fixed for method in rule.methods or ()}
+        return {
+            (method, rule.rule): Known((rule, {}))
+            for rule in fixed
+            for method in (rule.methods or set()) - {"OPTIONS"}
+        }
 
     def create_url_adapter(self, request: Any) -> Any:
         """API paths depend on path and method alone; Flask's own way reads the Host header twice (20 µs)."""

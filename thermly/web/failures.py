@@ -24,6 +24,12 @@ def register(app: Flask, surfaces: tuple[Surface, ...]) -> None:
             log.warning("req_%s refused: %s %s", request_id, error.kind, error.detail)
         return respond.refused(error, surface(), request_id)
 
+    @app.after_request
+    def name(response: Response) -> Response:
+        """Every response has a number to ask about; one with a row in the books has that row's."""
+        response.headers.setdefault("x-request-id", "req_" + ids.new())
+        return response
+
     @app.errorhandler(GatewayError)
     def gateway_error(error: GatewayError) -> Response:
         return refuse(error)

@@ -1,0 +1,226 @@
+"""The table of operations: what can be asked of this server, with which bodies, and what it answers.
+
+Knows: paths below a surface, types, who may refuse. Must not know: any surface's prefix, statuses and bounds.
+A new route is a new row; a test holds the table against the application's own routes.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from thermly.dialects import (
+    gemini,
+    gemini_answers,
+    gemini_types,
+    gemini_vectors,
+    openai_chat,
+    openai_embeddings,
+    openai_images,
+    openai_types,
+)
+from thermly.dialects import openai_answers as answers
+from thermly.errors import Internal, NotFound, Unavailable, UnknownModel
+from thermly.web import openapi_samples as samples
+from thermly.web.openapi_gemini import GEMINI
+from thermly.web.openapi_schemas import chat_bounds
+from thermly.web.openapi_terms import FRESH, JSON, KEYED, MADE, SSE, Answer, Operation, Parameter
+
+PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif")
+
+
+class Alive(Struct):
+    status: Literal["alive"]
+
+
+class Ready(Struct):
+    """`providers` have a key; `cooling` are targets that failed and are passed over for a while."""
+
+    status: Literal["ready"]
+    database: Literal["ok"]
+    providers: list[str]
+    cooling: list[str]
+
+
+class NotReady(Struct):
+    status: Literal["not ready"]
+    database: str
+
+
+FAMILIES = {
+    openai_types.__name__: "Chat",
+    openai_embeddings.__name__: "Embedding",
+    openai_images.__name__: "Image",
+    answers.__name__: "",
+    gemini_types.__name__: "Gemini",
+    gemini_vectors.__name__: "GeminiEmbed",
+    gemini_answers.__name__: "Gemini",
+    __name__: "Health",
+}
+ERRORS = {openai_chat.__name__: answers.Error, gemini.__name__: gemini_answers.Error}
+"""What each dialect's errors look like."""
+
+NAME = Parameter("id", "path", "The model's name.", example="gpt-4o")
+JOB = Parameter("id", "path", "The job's id.")
+HELLO = {"role": "user", "content": "Hello!"}
+
+OPENAI = (
+    Operation(
+        "chat",
+        "post",
+        "/chat/completions",
+        "createChatCompletion",
+        "Answer a conversation",
+        (
+            Answer(
+                {JSON: answers.ChatCompletion, SSE: answers.ChatCompletionChunk},
+                about="The answer; with `stream`, its chunks as server-sent events.",
+            ),
+        ),
+        MADE,
+        "`auto` takes the cheapest model that can do the job; a model's own name asks that model. Fields that "
+        "are not listed go to OpenAI-compatible providers untouched. With `stream`, each event's data is a chunk, "
+        "lines that begin with a colon are signs of life, and `data: [DONE]` is the end; an event with an "
+        "`error` in place of it means that the answer broke off.",
+        (openai_types.ChatBody,),
+        bounds=chat_bounds,
+        parameters=(FRESH,),
+        counted="chat",
+        example={"model": "auto", "messages": [HELLO]},
+        sample=samples.CHAT,
+    ),
+    Operation(
+        "models",
+        "get",
+        "/models",
+        "listModels",
+        "List the models",
+        (Answer({JSON: answers.ModelList}),),
+        KEYED,
+        "The smart names first, then every model that this key may use, with its window, prices and abilities.",
+        sample=samples.MODELS,
+    ),
+    Operation(
+        "models",
+        "get",
+        "/models/{id}",
+        "getModel",
+        "Look at one model",
+        (Answer({JSON: answers.Model}),),
+        (*KEYED, UnknownModel),
+        "Aliases are found too.",
+        parameters=(NAME,),
+        sample=samples.MODEL,
+    ),
+    Operation(
+        "embeddings",
+        "post",
+        "/embeddings",
+        "createEmbeddings",
+        "Turn texts into vectors",
+        (Answer({JSON: answers.EmbeddingList}),),
+        MADE,
+        "Up to 2,048 inputs at once, in one answer, in their order.",
+        (openai_embeddings.TextBody, openai_embeddings.TokenBody, openai_embeddings.RowBody),
+        "EmbeddingBody",
+        counted="chat",
+        example={"model": "text-embedding-3-small", "input": "The food was delicious."},
+        sample=samples.EMBEDDINGS,
+    ),
+    Operation(
+        "images",
+        "post",
+        "/images/generations",
+        "createImages",
+        "Draw images",
+        (
+            Answer({JSON: answers.ImagesAnswer}),
+            Answer(
+                {JSON: answers.ImageJob}, 202, ("Location", "Preference-Applied", "Retry-After"),
+                "With `Prefer: respond-async`: a job to ask for.",
+            ),
+        ),
+        (*MADE, NotFound),
+        "Waits for the images, unless `Prefer: respond-async` asks for a job in place of them.",
+        (openai_images.Body,),
+        parameters=(
+            Parameter("Prefer", "header", "`respond-async`: do not wait.", example="respond-async"),
+        ),
+        counted="image",
+        example={"model": "dall-e-3", "prompt": "A lighthouse in the fog"},
+        sample=samples.IMAGES,
+    ),
+    Operation(
+        "images",
+        "get",
+        "/images/generations/{id}",
+        "getImageJob",
+        "Ask how far a job is",
+        (Answer({JSON: answers.ImageJob}, headers=("Retry-After",)),),
+        (*KEYED, NotFound),
+        "`Retry-After` is sent until it is finished.",
+        parameters=(JOB,),
+        sample=samples.JOB,
+    ),
+)  # fmt: skip
+
+PLAIN = (
+    Operation(
+        "",
+        "get",
+        "/images/{name}",
+        "getImage",
+        "Fetch an image",
+        (
+            Answer(
+                dict.fromkeys(PICTURES), headers=("ETag", "Cache-Control"),
+                about="The image. Whoever knows its name may fetch it.",
+            ),
+            Answer({}, 304, ("ETag", "Cache-Control")),
+        ),
+        (NotFound, Internal, Unavailable),
+        "The address comes with the answer that drew it, and is gone when the image expires.",
+        parameters=(Parameter("name", "path", "The image's name, from its `url`."),),
+        sample=samples.IMAGE,
+    ),
+    Operation(
+        "",
+        "get",
+        "/health/liveness",
+        "getLiveness",
+        "Is the process alive?",
+        (Answer({JSON: Alive}),),
+        sample=samples.LIVENESS,
+    ),
+    Operation(
+        "",
+        "get",
+        "/health/readiness",
+        "getReadiness",
+        "Can requests be served?",
+        (Answer({JSON: Ready}), Answer({JSON: NotReady}, 503, about="The database cannot be reached.")),
+        about="Looks at the database; asks no provider.",
+        sample=samples.READINESS,
+    ),
+    Operation(
+        "",
+        "get",
+        "/openapi.json",
+        "getOpenApi",
+        "This document",
+        (Answer({JSON: None}),),
+        about="OpenAPI 3.1, made from the types that check the requests.",
+        sample=samples.OPENAPI,
+    ),
+    Operation(
+        "",
+        "get",
+        "/docs",
+        "getDocs",
+        "This document as a page",
+        (Answer({"text/html": None}),),
+        about="Needs nothing from any other server.",
+        sample=samples.DOCS,
+    ),
+)  # fmt: skip
+
+OPERATIONS = (*OPENAI, *GEMINI, *PLAIN)
