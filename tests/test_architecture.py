@@ -56,10 +56,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "counting": (*VALUES, "routing", "providers", "gateway"),
     "listing": (*VALUES, "routing"),
     "memory": (*WAIST, "store"),
+    "genui": ("catalog", "errors", "exchange", "genui"),
+    "generated": (*VALUES, "gateway", "genui"),
     "background": (*VALUES, "dialects", "gateway", "memory", "store"),
     "web": (
         *(*VALUES, "dialects", "gateway", "embeddings", "images", "counting", "listing", "memory", "store"),
-        *("background", "web"),
+        *("background", "generated", "genui", "web"),
     ),
     "configured": VALUES,
     "context": (
@@ -216,6 +218,8 @@ TESTED_ELSEWHERE = {
     "thermly.dialects.openai_types": "tests/providers/test_openai_like.py and tests/stories",
     "thermly.examination": "tests/stories: the doctor looks at every stack that they have used",
     "thermly.gateway": "tests/stories",
+    "thermly.generated": "tests/stories/test_embed.py",
+    "thermly.genui": "names only",
     "thermly.jobs": "tests/stories, with a real Redis",
     "thermly.pictures": "tests/providers/test_providers_openai_images.py",
     "thermly.plans": "values without code",

@@ -19,6 +19,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         chat,
         conversations,
         docs,
+        embed,
         embeddings,
         failures,
         gemini,
@@ -56,7 +57,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     images.register(app, rows, context.images(gateway), gateway, limits)
     gemini.register(app, rows, gateway, limits)
     messages.register(app, rows, gateway, limits)
-    responses.register(app, rows, memory, context.background(gateway), gateway, limits)
+    later = context.background(gateway)
+    responses.register(app, rows, memory, later, gateway, limits)
+    embed.register(app, rows, memory, later, gateway, limits)
     conversations.register(app, rows[-1], memory, gateway)
     health.register(app, gateway)
     docs.register(app, rows, gateway)

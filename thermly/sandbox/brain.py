@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from thermly.sandbox.components import answer, format_of
 from thermly.sandbox.hints import Hints
 from thermly.sandbox.schemas import instance
 from thermly.sandbox.tools import planned_calls
@@ -36,6 +37,8 @@ def _text(ask: Ask, question: str, index: int) -> str:
         return json.dumps(instance(ask.schema, Hints(question)), ensure_ascii=False)
     if orders.chunks is not None:
         return _filler(orders.chunks)
+    if form := next((f for turn in ask.turns if turn.role == "system" and (f := format_of(turn.text))), None):
+        return answer(question, form)
     text = _after_tools(ask.turns) or _greeting(ask, question)
     return f"{text} (answer {index + 1})" if index else text
 

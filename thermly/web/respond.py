@@ -10,6 +10,7 @@ from thermly.dialects import Label
 from thermly.errors import GatewayError, Internal
 from thermly.exchange import ChatRequest
 from thermly.gateway import Answer
+from thermly.generated import Generated
 from thermly.web.edge import Whole
 from thermly.web.surfaces import Surface
 
@@ -26,7 +27,11 @@ class Writing(Struct, frozen=True):
 
 
 def answered(
-    answer: Answer, request: ChatRequest, surface: Surface, headers: Headers, writing: Writing | None = None
+    answer: Answer | Generated,
+    request: ChatRequest,
+    surface: Surface,
+    headers: Headers,
+    writing: Writing | None = None,
 ) -> Response | Whole:
     """The whole reply, or the stream of it; settled when the response ends, however it ends. `writing`: the
     stream's form, where it is not the dialect's own."""
@@ -47,7 +52,7 @@ def whole(body: bytes, request_id: str, headers: Headers | None = None) -> Whole
     return Whole(body, [*(headers or ()), ("x-request-id", "req_" + request_id)])
 
 
-def label(answer: Answer, request: ChatRequest, surface: Surface) -> Label:
+def label(answer: Answer | Generated, request: ChatRequest, surface: Surface) -> Label:
     return Label(
         id=surface.id_prefix + answer.id,
         created_s=answer.started_ms // 1000,
@@ -58,7 +63,9 @@ def label(answer: Answer, request: ChatRequest, surface: Surface) -> Label:
     )
 
 
-def _stream(answer: Answer, request: ChatRequest, surface: Surface, writing: Writing) -> Iterator[bytes]:
+def _stream(
+    answer: Answer | Generated, request: ChatRequest, surface: Surface, writing: Writing
+) -> Iterator[bytes]:
     try:
         yield from writing.events(answer, request, lambda: label(answer, request, surface))
     except GatewayError as error:

@@ -14,6 +14,7 @@ import msgspec
 from flask import Flask, Response
 from flask import request as current
 from flask.typing import ResponseReturnValue
+from msgspec import Struct
 from msgspec.structs import replace
 
 from thermly import ids
@@ -22,8 +23,9 @@ from thermly.caller import Caller
 from thermly.dialects import responses
 from thermly.dialects.responses import Asked, Writer
 from thermly.errors import GatewayError, Internal, InvalidRequest, UpstreamFailed
-from thermly.exchange import Done
+from thermly.exchange import ChatRequest, Done
 from thermly.gateway import Answer, Gateway
+from thermly.generated import Generated
 from thermly.memory import Memory
 from thermly.web import callers, respond
 from thermly.web.edge import Body, Whole
@@ -45,6 +47,14 @@ def register(
     for surface in surfaces:
         if "responses" in surface.serves:
             Views(surface, memory, background, gateway, limits).register(app)
+
+
+class Reading(Struct, frozen=True):
+    """What was asked, the model's name as it is shown, and what answers."""
+
+    asked: Asked
+    model: str
+    answer: Callable[[ChatRequest, Caller], Answer | Generated]
 
 
 class Views:
@@ -72,16 +82,20 @@ class Views:
 
     def _create(self) -> ResponseReturnValue:
         caller = self._identify()
-        asked = responses.read_request(cast(Body, current).whole_body(), self._surface.bounds)
+        reading = self._read(cast(Body, current).whole_body())
         told = self._limits.admit(caller)
         try:
-            return self._answer(asked, caller, told)
+            return self._answer(reading, caller, told)
         except GatewayError as error:
             error.headers += told
             raise
 
-    def _answer(self, asked: Asked, caller: Caller, told: Headers) -> ResponseReturnValue:
-        account_id, memory = caller.account_id, self._memory
+    def _read(self, body: bytes) -> Reading:
+        asked = responses.read_request(body, self._surface.bounds)
+        return Reading(asked, asked.chat.model, functools.partial(self._gateway.answer, surface=self._surface.name))
+
+    def _answer(self, reading: Reading, caller: Caller, told: Headers) -> ResponseReturnValue:
+        account_id, memory, asked = caller.account_id, self._memory, reading.asked
         items = responses.resolve(asked.items, functools.partial(memory.item, account_id=account_id))
         asked = replace(asked, items=items)
         earlier = memory.recall(account_id, asked.previous_response_id, asked.conversation)
@@ -91,8 +105,8 @@ class Views:
         if asked.background:
             queued = self._background.accept(asked, chat, caller, self._surface.name)
             return respond.whole(responses.write_reply(queued, asked.include), ids.new(), told)
-        answer = self._gateway.answer(chat, caller, self._surface.name)
-        telling = Telling(answer, asked, functools.partial(self._remember, asked, caller), chat.model)
+        answer = reading.answer(chat, caller)
+        telling = Telling(answer, asked, functools.partial(self._remember, asked, caller), reading.model)
         headers = [*told, ("x-request-id", "req_" + answer.id)]
         if not asked.stream:
             return Whole(responses.write_reply(telling.whole(), asked.include), headers)
@@ -135,7 +149,9 @@ class Views:
 class Telling:
     """One answer as a response, whole or streamed; `keep` is given it before its end is told."""
 
-    def __init__(self, answer: Answer, asked: Asked, keep: Callable[[dict[str, Any]], None], model: str) -> None:
+    def __init__(
+        self, answer: Answer | Generated, asked: Asked, keep: Callable[[dict[str, Any]], None], model: str
+    ) -> None:
         self._answer, self._asked, self._keep, self._model = answer, asked, keep, model
         self._writer: Writer | None = None
         self._kept = False

@@ -48,6 +48,15 @@ def surfaces(invalid_request_status: int) -> tuple[Surface, ...]:
         ),
         Surface("api-v1", "/api/v1", openai_chat, Bounds(max_tools=128), "chatcmpl-"),
         Surface(
+            "embed",
+            "/v1/embed",
+            openai_chat,
+            Bounds(max_tools=128),
+            "chatcmpl-",
+            bad_key_status=403,
+            serves=("embed",),
+        ),
+        Surface(
             "messages",
             "/v1/messages",
             anthropic,

@@ -1,0 +1,102 @@
+"""The story of a generated interface: ask for components, pass on what is sound, ask once more for what is not.
+
+Knows: the order of the steps. Must not know: Flask, vendor JSON, what a component looks like. Each upstream call
+is an answer of its own, with its own hold and its own row in the books.
+"""
+
+import logging
+from collections.abc import Generator, Iterator
+
+from thermly.caller import Caller
+from thermly.errors import GatewayError
+from thermly.exchange import Begin, ChatRequest, Done, End, Event, Reply, Usage, gather
+from thermly.gateway import Answer, Gateway
+from thermly.genui.framing import Framer
+from thermly.genui.library import Library
+from thermly.genui.prompting import prepare, repair
+
+log = logging.getLogger("thermly.generated")
+
+
+class Generated:
+    """An answer as `Answer` is, whose text is one framed program or tree. Iterate it; close it in every case."""
+
+    smart = False
+    cached = False
+
+    def __init__(
+        self, gateway: Gateway, request: ChatRequest, library: Library, caller: Caller, surface: str
+    ) -> None:
+        """Raises GatewayError when there will be no answer."""
+        self._gateway, self._library, self._caller, self._surface = gateway, library, caller, surface
+        self._prepared = prepare(request, library)
+        self._answer = self._current = gateway.answer(self._prepared, caller, surface)
+        self.id, self.started_ms = self._answer.id, self._answer.started_ms
+        self._events = self._tell()
+
+    @property
+    def actual_model(self) -> str:
+        return self._answer.actual_model
+
+    @property
+    def complexity_level(self) -> int:
+        return self._answer.complexity_level
+
+    def __iter__(self) -> Iterator[Event]:
+        return self._events
+
+    def close(self) -> None:
+        self._events.close()  # type: ignore[attr-defined]
+        self._current.close()
+        self._answer.close()
+
+    def reply(self) -> Reply:
+        """The whole reply. Raises GatewayError when it breaks off."""
+        try:
+            return gather(self)
+        finally:
+            self.close()
+
+    def _tell(self) -> Iterator[Event]:
+        framer = Framer(self._library)
+        end, done = yield from _shown(self._answer, framer)
+        out, faults = framer.review()
+        yield from out
+        if faults and end.reason == "stop":
+            done = yield from self._mended(framer, done)
+        yield from framer.see(end)
+        yield done
+
+    def _mended(self, framer: Framer, done: Done) -> Generator[Event, None, Done]:
+        """Ask once for what is missing, within the frame that is open. The end of both calls."""
+        again = repair(self._prepared, self._library, framer.written, framer.told, framer.review()[1])
+        framer.again()
+        try:
+            self._current = self._gateway.answer(again, self._caller, self._surface)
+            _, more = yield from _shown(self._current, framer, begun=True)
+        except GatewayError as error:  # what there is can be shown, and says what it lacks
+            log.warning("req_%s could not be mended: %s %s", self.id, error.kind, error.detail)
+            return done
+        return Done(_sum(done.usage, more.usage), done.extras)
+
+
+def _shown(answer: Answer, framer: Framer, begun: bool = False) -> Generator[Event, None, tuple[End, Done]]:
+    """What is to be seen of an upstream's events; then its last two."""
+    end: End | None = None
+    for event in answer:
+        if isinstance(event, Done):
+            assert end is not None
+            return end, event
+        if isinstance(event, End):
+            end = event
+        elif not (begun and isinstance(event, Begin)):
+            yield from framer.see(event)
+    raise AssertionError("an answer ends with Done, or raises")
+
+
+def _sum(first: Usage | None, second: Usage | None) -> Usage | None:
+    if first is None or second is None:
+        return first or second
+    names = [name for name in Usage.__struct_fields__ if name != "estimated"]
+    counts = {name: getattr(first, name) + getattr(second, name) for name in names}
+    return Usage(**counts, estimated=first.estimated or second.estimated)
