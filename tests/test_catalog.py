@@ -111,7 +111,7 @@ def test_every_image_row_makes_sense(model: Model) -> None:
     assert bool(drawing.per_image) != bool(drawing.tokens), "billed one way or the other"
     assert (price.output > price.input > 0) == bool(drawing.tokens)
     assert all(1_000_000 < nanousd < 1_000_000_000 for nanousd in drawing.per_image.values())
-    assert "1024x1024" == drawing.sizes[0], "the reference's default"
+    assert drawing.sizes[0] == "1024x1024", "the reference's default"
     assert {size for size, _ in drawing.per_image} <= {"", *drawing.sizes}
     assert {*drawing.tokens} - {"any"} <= {*drawing.qualities}
     assert drawing.per_call in (1, 4) and drawing.max_prompt_chars == 4_000
@@ -137,7 +137,8 @@ def test_rows_of_other_kinds_are_checked(row: dict[str, Any], says: str) -> None
 
 
 def test_an_image_row_is_read_exactly() -> None:
-    row = {"provider": "p", "kind": "image", "per_image": [{"size": "1x1", "quality": "hd", "usd": Decimal("0.04")}]}
+    price = {"size": "1x1", "quality": "hd", "usd": Decimal("0.04")}
+    row = {"provider": "p", "kind": "image", "per_image": [price]}
     drawing = load(row).models["m"].drawing
     assert drawing is not None and drawing.per_image == {("1x1", "hd"): 40_000_000}
 

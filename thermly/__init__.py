@@ -36,11 +36,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or read()
     logs.configure(settings.log_level)
     gateway = context.gateway(settings)
+    studio = context.images(gateway)
     pulse = Pulse(
         settings.redis_url,
         settings.accounting_delay_s,
         settings.housekeeping_interval_s,
         gateway.books.settle_leftovers,
+        studio.rescue,
     )
     gateway.books.nudge = pulse.nudge
     limits = Limits(settings, gateway.database)
@@ -54,7 +56,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     chat.register(app, rows, gateway, limits)
     models.register(app, rows, gateway)
     embeddings.register(app, rows, gateway, limits)
-    images.register(app, rows, context.images(gateway), gateway, limits)
+    images.register(app, rows, studio, gateway, limits)
     gemini.register(app, rows, gateway, limits)
     messages.register(app, rows, gateway, limits)
     later = context.background(gateway)

@@ -73,9 +73,15 @@ class Pulse:
     that was nudged, since threads do not survive a fork."""
 
     def __init__(
-        self, redis_url: str, accounting_delay_s: float, housekeeping_interval_s: float, chores: Callable[[], None]
+        self,
+        redis_url: str,
+        accounting_delay_s: float,
+        housekeeping_interval_s: float,
+        chores: Callable[[], None],
+        housekeep: Callable[[], None] = lambda: None,
     ) -> None:
-        self._redis_url, self._chores = redis_url, chores
+        """`housekeep` is done here where there is no Redis to hand the sweep to a worker."""
+        self._redis_url, self._chores, self._housekeep = redis_url, chores, housekeep
         self._delay_s, self._interval_s = accounting_delay_s, housekeeping_interval_s
         self._nudged = threading.Event()
         self._pid = 0
@@ -98,18 +104,19 @@ class Pulse:
         to = queue(self._redis_url) if self._redis_url else None
         housekeep_at = 0.0
         while True:
-            self._nudged.wait()
+            nudged = self._nudged.wait(self._interval_s)
             time.sleep(self._delay_s)
             self._nudged.clear()
             try:
                 self._chores()
-                if to is None:
-                    continue
-                if not account_later(to, self._delay_s):
+                if nudged and to is not None and not account_later(to, self._delay_s):
                     self._nudged.set()  # that one may have started already: once more, in a moment
                 if time.monotonic() >= housekeep_at:
-                    housekeep_later(to, self._interval_s)
                     housekeep_at = time.monotonic() + self._interval_s
+                    if to is None:
+                        self._housekeep()
+                    else:
+                        housekeep_later(to, self._interval_s)
                 self._redis_gone = False
             except redis.RedisError as error:
                 self._nudged.set()

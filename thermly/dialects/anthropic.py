@@ -17,6 +17,7 @@ from thermly.dialects import anthropic_types as t
 from thermly.dialects.anthropic_blocks import Messages, read_system
 from thermly.dialects.anthropic_signatures import WIRE
 from thermly.dialects.anthropic_writing import (
+    NO_THREADS,
     write_count,
     write_error,
     write_error_event,
@@ -105,6 +106,10 @@ def _check(body: t.CountBody, raw: JSON, bounds: Bounds, tools: "_Tools") -> Non
         raise InvalidRequest(f"At most {bounds.max_tools} tools are allowed.", param="tools")
     if len(set(tools.names)) != len(tools.names):
         raise InvalidRequest("Two tools have the same name.", param="tools")
+    if raw.get("thread"):
+        raise InvalidRequest(
+            "thread: conversations are not held here; send all messages.", param="thread", code=NO_THREADS
+        )
     if body.inference_geo not in GLOBAL:
         raise InvalidRequest("inference_geo: only the global one is served.", param="inference_geo")
     thinking = body.thinking

@@ -54,6 +54,8 @@ ERROR_TYPES = {
     "upstream_failed": "api_error",
     "unavailable": "overloaded_error",
 }
+# The vendor's own client goes on without a thread where it is refused one in these words, and breaks where not.
+NO_THREADS = "thread_unsupported_request"
 # What the vendor tells in a stream beside `delta`, not in it.
 BESIDE_DELTA = ("context_management",)
 _EMPTY_TEXT: JSON = {"type": "text", "text": ""}
@@ -324,6 +326,8 @@ def write_error(error: GatewayError) -> bytes:
     if error.param and error.param not in message:
         message = f"{error.param}: {message}"
     doc: JSON = {"type": "error", "error": {"type": ERROR_TYPES[error.kind], "message": message}}
+    if error.code == NO_THREADS:
+        doc["error"]["details"] = {"error_code": NO_THREADS}
     if error.request_id:
         doc["request_id"] = "req_" + error.request_id
     return _encode(doc)

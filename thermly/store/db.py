@@ -147,6 +147,7 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # no prompt of a finished job lies about in free pages
     connection.execute("PRAGMA wal_autocheckpoint = 8000")
     return connection
 
