@@ -5,11 +5,22 @@ is an answer of its own, with its own hold and its own row in the books.
 """
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 from thermly.caller import Caller
 from thermly.errors import GatewayError
-from thermly.exchange import Begin, ChatRequest, Done, End, Event, Reply, Usage, gather
+from thermly.exchange import (
+    ChatRequest,
+    Done,
+    End,
+    Event,
+    KeepAlive,
+    PartBegin,
+    Reply,
+    Text,
+    Usage,
+    gather,
+)
 from thermly.gateway import Answer, Gateway
 from thermly.genui.framing import Framer
 from thermly.genui.library import Library
@@ -73,14 +84,24 @@ class Generated:
         framer.again()
         try:
             self._current = self._gateway.answer(again, self._caller, self._surface)
-            _, more = yield from _shown(self._current, framer, begun=True)
+            _, more = yield from _shown(_texts(self._current), framer)
         except GatewayError as error:  # what there is can be shown, and says what it lacks
             log.warning("req_%s could not be mended: %s %s", self.id, error.kind, error.detail)
             return done
         return Done(_sum(done.usage, more.usage), done.extras)
 
 
-def _shown(answer: Answer, framer: Framer, begun: bool = False) -> Generator[Event, None, tuple[End, Done]]:
+def _texts(answer: Answer) -> Iterator[Event]:
+    """What a repair adds to the frame that is open; its thoughts are about what nobody has seen."""
+    shown = False
+    for event in answer:
+        if isinstance(event, PartBegin):
+            shown = isinstance(event.part, Text)
+        if shown or isinstance(event, End | Done | KeepAlive):
+            yield event
+
+
+def _shown(answer: Iterable[Event], framer: Framer) -> Generator[Event, None, tuple[End, Done]]:
     """What is to be seen of an upstream's events; then its last two."""
     end: End | None = None
     for event in answer:
@@ -89,7 +110,7 @@ def _shown(answer: Answer, framer: Framer, begun: bool = False) -> Generator[Eve
             return end, event
         if isinstance(event, End):
             end = event
-        elif not (begun and isinstance(event, Begin)):
+        else:
             yield from framer.see(event)
     raise AssertionError("an answer ends with Done, or raises")
 

@@ -248,7 +248,7 @@ def test_the_events_of_an_answer():
 
 def test_a_delta_is_the_same_however_it_is_written():
     for part in (Text(""), Refusal(""), Reasoning(""), ToolCall("c1", "f", "")):
-        deltas: list[Event] = [PartDelta('"a'), PartDelta("ä%d"), PartDelta("")]
+        deltas: list[Event] = [PartDelta('"a'), PartDelta("ä%d"), PartDelta("b", 0, ROWS), PartDelta("")]
         events: list[Event] = [Begin(), PartBegin(part), *deltas, PartEnd(part), *list(replay(reply()))[1:]]
         writing = writer()
         pairs = [*writing.begin(), *(pair for event in events for pair in writing.feed(event)), *writing.last()]

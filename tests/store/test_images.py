@@ -98,8 +98,8 @@ def test_a_hold_that_no_open_job_stands_behind_is_found(base: Database, job: Job
     with base.begin() as tx:
         for held in (job.id, "gone"):
             tx.run(
-                """INSERT INTO hold (id, account_id, key_id, amount_nanousd, capped, owner, surface, requested_model,
-                     started_at_ms)
+                """INSERT INTO hold (id, account_id, key_id, amount_nanousd, capped, owner, surface,
+                     requested_model, started_at_ms)
                    VALUES (:id, :account, :key, 0, 0, 'job/' || :id, '', '', 0)""",
                 {"id": held, "account": by.account_id, "key": by.key_id},
             )

@@ -186,10 +186,10 @@ class Writer:
 
     def frames(self, event: Event) -> bytes:
         """`feed`, encoded. Most events are a delta, whose bytes are known but for its number and text."""
-        if isinstance(event, PartDelta) and event.logprobs is None and event.text and self._said is None:
+        if isinstance(event, PartDelta) and event.logprobs is None and self._said is None:
             self._sequence += 1
             self._fragments.append(event.text)
-            return self._before % self._sequence + _encode(event.text) + b"}\n\n"
+            return b'%b%d,"delta":%b}\n\n' % (self._before, self._sequence, _encode(event.text))
         return _frames(self.feed(event))
 
     def last(self) -> Pairs:
@@ -211,7 +211,6 @@ class Writer:
         self._settle()
         if self._item is not None:
             self._item["status"] = "incomplete"
-        self._item = self._part = None
         self.response |= {"status": status, "completed_at": None, "incomplete_details": None}
 
     def _event(self, name: str, **fields: Any) -> tuple[str, JSON]:
@@ -275,12 +274,9 @@ class Writer:
         self._fragments, self._rows = [], []
         name = WORDS[kind][0] + ".delta"
         head = _encode({"type": name, **self._place, **({"logprobs": []} if kind is Text else {})})
-        before = FRAME % (name.encode(), head[:-1])
-        self._before = before.rstrip().replace(b"%", b"%%") + b',"sequence_number":%d,"delta":'
+        self._before = (FRAME % (name.encode(), head[:-1])).rstrip() + b',"sequence_number":'
 
     def _delta(self, text: str, logprobs: list[Any] | None) -> Pairs:
-        if not text and not logprobs:
-            return []
         pairs = self._open_part(self._said) if self._said is not None else []
         self._fragments.append(text)
         name = WORDS[self._kind][0] + ".delta"
@@ -299,7 +295,6 @@ class Writer:
                 pairs = self._open_item("reasoning", summary=[])
             assert self._item is not None
             self._item["encrypted_content"] = sealed
-        self._said = None
         return pairs
 
     def _settle(self) -> str:

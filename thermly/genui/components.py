@@ -31,6 +31,7 @@ class TreeReader:
         self.count = 0
         self._library, self._checker = library, library.checker()
         self._items = frozenset(c.name for c in library.components.values() if c.place == "item")
+        self._owes = False
         self._begin()
 
     def _begin(self) -> None:
@@ -40,7 +41,7 @@ class TreeReader:
 
     @property
     def has_markup(self) -> bool:
-        return bool(self.count or self.faults)
+        return bool(self._in_children or self.count or self.faults)
 
     @property
     def prose(self) -> str:
@@ -63,9 +64,9 @@ class TreeReader:
             if not self._over:
                 self._over = True
                 self.faults.append(Fault(f"child {self._number + 1}", "the answer ends inside of it"))
-            return ""
+            return self._added("")
         if not self._text.lstrip().startswith(("{", "```")) and not _LOOKS_LIKE_IT.search(self._text):
-            return ""
+            return self._added("") if self.count or not self.prose else ""
         found = _whole(self._text)
         if found is None:
             self.faults.append(Fault("the answer", "is not valid JSON"))
@@ -74,10 +75,17 @@ class TreeReader:
         if children is None:
             self.faults.append(Fault("the answer", f"is not a {ROOT} with children"))
             return ""
-        return "".join(self._accept(child) for child in children)
+        self._in_children = self._over = True
+        return self._added("".join(self._accept(child) for child in children))
+
+    def _added(self, out: str) -> str:
+        if self._owes and not self._number:
+            self.faults.append(Fault("the answer", "has nothing of what is missing"))
+        return out
 
     def again(self) -> None:
-        """Another text adds to what has been passed on."""
+        """Another text adds to what has been passed on, and has to where that had faults."""
+        self._owes = bool(self.faults)
         self.faults, self._checker = [], self._library.checker()
         self._begin()
 

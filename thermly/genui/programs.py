@@ -24,6 +24,7 @@ class ProgramReader:
         self.statements: dict[str, Statement] = {}
         self._library, self._checker = library, library.checker()
         self._program = Program()
+        self._owes = False
 
     @property
     def has_markup(self) -> bool:
@@ -44,13 +45,14 @@ class ProgramReader:
     def end(self) -> str:
         """The text is complete; what is wrong with the whole is among the faults from here on."""
         out = "".join(map(self._accept, self._program.end()))
-        if self.has_markup:
+        if self.has_markup or (self._owes and not self.prose.strip()):
             known = {fault.where for fault in self.faults}
             self.faults += [fault for fault in dict.fromkeys(self._whole()) if fault.where not in known]
         return out
 
     def again(self) -> None:
-        """Another text adds to what has been passed on, or replaces it."""
+        """Another text adds to what has been passed on, or replaces it, and has to where that had faults."""
+        self._owes = bool(self.faults)
         self._program, self.faults, self._checker = Program(), [], self._library.checker()
 
     def close(self, notice: Element | None) -> str:

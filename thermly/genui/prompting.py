@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from thermly.exchange import ChatRequest, Message, Part, Text
+from thermly.exchange import ChatRequest, Message, Part, Text, ToolChoice
 from thermly.genui.checks import ACTION, PART, Component, Fault
 from thermly.genui.history import unwrap
 from thermly.genui.ids import Format
@@ -69,10 +69,12 @@ def prepare(request: ChatRequest, library: Library) -> ChatRequest:
 
 
 def repair(prepared: ChatRequest, library: Library, answer: str, told: str, faults: Iterable[Fault]) -> ChatRequest:
-    """The prepared request once more, with the answer and what was wrong with it. `told`: what is kept of it."""
+    """The prepared request once more, with the answer and what was wrong with it, and no tool to be called.
+    `told`: what is kept of it."""
     asked = Message("user", (Text(correction(library, told, faults)),))
     said = Message("assistant", (Text(answer),))
-    return replace(prepared, messages=(*prepared.messages, said, asked))
+    choice = ToolChoice("none") if prepared.tools else None
+    return replace(prepared, messages=(*prepared.messages, said, asked), tool_choice=choice)
 
 
 def instructions(library: Library) -> str:
