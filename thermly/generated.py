@@ -5,6 +5,7 @@ is an answer of its own, with its own hold and its own row in the books.
 """
 
 import logging
+import time
 from collections.abc import Generator, Iterable, Iterator
 
 from thermly.caller import Caller
@@ -28,6 +29,9 @@ from thermly.genui.prompting import prepare, repair
 
 log = logging.getLogger("thermly.generated")
 
+# Only a write tells that a client has left, and what the model writes until then is paid for.
+SIGN_OF_LIFE_S = 0.25
+
 
 class Generated:
     """An answer as `Answer` is, whose text is one framed program or tree. Iterate it; close it in every case."""
@@ -43,7 +47,7 @@ class Generated:
         self._prepared = prepare(request, library)
         self._answer = self._current = gateway.answer(self._prepared, caller, surface)
         self.id, self.started_ms = self._answer.id, self._answer.started_ms
-        self._events = self._tell()
+        self._events = _paced(self._tell())
 
     @property
     def actual_model(self) -> str:
@@ -89,6 +93,20 @@ class Generated:
             log.warning("req_%s could not be mended: %s %s", self.id, error.kind, error.detail)
             return done
         return Done(_sum(done.usage, more.usage), done.extras)
+
+
+def _paced(events: Iterator[Event]) -> Iterator[Event]:
+    """Signs of life where something waits to be sent, and now and then where nothing does: most of what a model
+    writes cannot be shown yet, and each word of it would be one."""
+    waiting, told_s = False, time.monotonic()
+    for event in events:
+        if not isinstance(event, KeepAlive):
+            waiting = True
+        elif waiting or time.monotonic() - told_s >= SIGN_OF_LIFE_S:
+            waiting, told_s = False, time.monotonic()
+        else:
+            continue
+        yield event
 
 
 def _texts(answer: Answer) -> Iterator[Event]:

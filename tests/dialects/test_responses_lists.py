@@ -47,10 +47,11 @@ def some(count: int) -> tuple[JSON, ...]:
 @given(st.integers(0, 12), st.integers(1, 5), st.sampled_from(["asc", "desc"]))
 def test_page_after_page_tells_every_item_once(count: int, limit: int, order: Any):
     items, found, after = some(count), [], None
-    while True:
+    for _ in range(count + 1):
         page = listed(items, Page(limit, order, after))
         found += page["data"]
         assert len(page["data"]) <= limit and page["object"] == "list"
+        assert page["has_more"] == (len(found) < count)
         if not page["has_more"]:
             break
         assert page["first_id"] == page["data"][0]["id"]

@@ -22,7 +22,7 @@ SHOWN_PROVIDERS = ("openai", "anthropic", "google")
 SHOWN_ALIASES = ("claude-sonnet-4",)
 SHAPE = "c1/{provider}/{model}/v-YYYYMMDD"
 LONGEST_SHOWN = 100
-_ID = re.compile(r"(c1|c1-exp)/([^/\s]+)/([^/\s]+)/v-(\d{8})\Z")
+_ID = re.compile(r"(c1|c1-exp)/([^/\s]+)/(\S+)/v-(\d{8})\Z")
 
 
 class C1(Struct, frozen=True):

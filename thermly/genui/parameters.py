@@ -103,7 +103,7 @@ RESPONSES: dict[str, Row] = {
     **{name: CHAT[name] for name in ("temperature", "tool_choice", "top_logprobs", "top_p", "user")},
     "background": all_of(must_be("background is always false.", False)),
     "conversation": all_of(PASS),  # with store, which `_check_store` looks at
-    "include": all_of(PASS),
+    "include": all_of(PASS),  # without logprobs, which `_check_include` looks for
     "input": all_of(PASS),  # whose items `_check_items` looks at
     "instructions": all_of(PASS),
     "max_output_tokens": all_of(PASS),
@@ -156,6 +156,7 @@ def apply_responses(raw: dict[str, Any], vendor: Vendor) -> dict[str, Any]:
     """The same of a body of the Responses API."""
     _check_store(raw)
     _check_items(raw.get("input"))
+    _check_include(raw.get("include"))
     _check_audio(raw.get("input"), "input")
     _check_tools(raw.get("tools"))
     body = _ruled(raw, RESPONSES, vendor)
@@ -232,6 +233,11 @@ def _check_items(items: Any) -> None:
         say = ITEMS.get(kind, _NEVER) if isinstance(kind, str) else None
         if say is not None:
             raise InvalidRequest(say.format(kind), param=f"input[{i}].type")
+
+
+def _check_include(names: Any) -> None:
+    if isinstance(names, list) and "message.output_text.logprobs" in names:
+        raise InvalidRequest(f"include: {_NO_LOGPROBS}", param="include")
 
 
 def _check_tools(tools: Any) -> None:
