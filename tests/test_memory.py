@@ -160,17 +160,26 @@ def test_a_response_kept_from_its_beginning_is_told_to_its_conversation_at_its_e
     with base.begin() as tx:
         memory.open_in(tx, me, response("a", status="queued"), items("a-in"))
     assert memory.items(conversation) == [] and memory.response("a", me).status == "queued"
+    assert_under_way(memory, me)
     with base.begin() as tx:
         memory.note_in(tx, response("a", status="in_progress"))
     assert memory.response("a", me).status == "in_progress"
+    assert_under_way(memory, me)
     for _ in range(2):
         with base.begin() as tx:
             memory.end_in(tx, response("a"), items("a-in"), conversation.id)
-    assert names(memory.items(conversation)) == ["a-in", "a-out"]
+    assert names(memory.items(conversation)) == names(memory.recall(me, "a", None)) == ["a-in", "a-out"]
     with base.begin() as tx:
         memory.forget_in(tx, "a", me)
     with pytest.raises(NotFound):
         memory.response("a", me)
+
+
+def assert_under_way(memory: Memory, me: str) -> None:
+    """Nobody hears half of it."""
+    with pytest.raises(InvalidRequest) as caught:
+        memory.recall(me, "a", None)
+    assert caught.value.param == "previous_response_id"
 
 
 def test_what_is_forgotten_is_gone_and_only_for_its_owner(memory: Memory, me: str, you: str) -> None:

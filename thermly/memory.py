@@ -17,6 +17,7 @@ from thermly.store.db import Database, Tx
 from thermly.store.memory import Conversation, Response
 
 JSON = dict[str, Any]
+UNDER_WAY = ("queued", "in_progress")
 _encode = msgspec.json.encode
 
 
@@ -28,11 +29,19 @@ class Memory:
         self._database, self._lifetime_ms = database, lifetime_d * 86_400_000
 
     def recall(self, account_id: str, previous_id: str | None, conversation_id: str | None) -> list[JSON]:
-        """The items before this request, oldest first. Raises NotFound."""
+        """The items before this request, oldest first. Raises NotFound, or InvalidRequest where the response before
+        it has not ended."""
         now_ms = _now_ms()
         if previous_id is not None:
             with self._database.each() as tx:
+                found = store.find_response(tx, previous_id, account_id, now_ms)
                 items = store.history(tx, previous_id, account_id, now_ms)
+            if found is not None and found.status in UNDER_WAY:
+                raise InvalidRequest(
+                    f"The previous response '{previous_id[:100]}' is still being made.",
+                    param="previous_response_id",
+                    code="previous_response_in_progress",
+                )
             if items is None:
                 raise NotFound(
                     f"The previous response '{previous_id[:100]}' was not found, or one that it follows is gone.",

@@ -298,7 +298,6 @@ def test_count_tokens(client: Anthropic, model: str) -> None:
     assert more > counted + 300
 
 
-@pytest.mark.xfail(strict=True, reason="this client reads the id of a request from `request-id`")
 def test_the_client_knows_the_id_of_a_request(client: Anthropic) -> None:
     message = ask(client, "gpt-4o")
     assert message._request_id == "req_" + message.id.removeprefix("msg_")

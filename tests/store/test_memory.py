@@ -82,6 +82,14 @@ def test_a_history_with_a_gap_is_none(base: Database, me: str) -> None:
         assert memory.history(tx, "b", me, NOW_MS) is None
 
 
+def test_a_history_whose_beginning_has_expired_is_none_before_it_is_swept(base: Database, me: str) -> None:
+    respond(base, me, "a", expires_at_ms=NOW_MS + 1)
+    respond(base, me, "b", "a")
+    with base.each() as tx:
+        assert names(memory.history(tx, "b", me, NOW_MS)) == ["a-in", "a-out", "b-in", "b-out"]
+        assert memory.history(tx, "b", me, NOW_MS + 1) is None
+
+
 def test_a_history_never_crosses_into_another_account(base: Database, me: str, you: str) -> None:
     respond(base, you, "theirs")
     respond(base, me, "mine", "theirs")

@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 JSON = dict[str, Any]
-DROPPED = frozenset(("speed", "fallbacks", "fallback_credit_token", "billing_policy"))
+DROPPED = frozenset(("speed", "fallbacks", "fallback_credit_token", "billing_policy", "betas"))
 NOT_FOR_CALLERS = FOREIGN - DROPPED
 # Words that have a place in the exchange. Of the others, Anthropic gets what the caller wrote.
 NAMED = frozenset(t.Body.__struct_fields__) - {"top_k", "thinking", "inference_geo"}

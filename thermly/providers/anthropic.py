@@ -29,6 +29,7 @@ from thermly.providers.failures import VendorError, cut, decode, failure, malfor
 from thermly.providers.shapes import (
     BROKEN,
     JSON,
+    facts_of,
     json_text,
     read_count,
     read_name,
@@ -73,7 +74,7 @@ NAMED_USAGE = frozenset(
 def answer(request: ChatRequest, target: Target, max_output_tokens: int, client: Client) -> Iterator[Event]:
     body = msgspec.json.encode(write_request(request, target, max_output_tokens))
     url = target.provider.base_url + "/v1/messages"
-    headers = _headers(target)
+    headers = _headers(request, target)
     if not request.stream:
         yield from read_reply(client.json(url, headers, body, explain))
         return
@@ -88,17 +89,21 @@ def count_tokens(request: ChatRequest, target: Target, client: Client) -> int:
     """What the request's input comes to (its API reference, "Count tokens in a Message"); free of charge."""
     asked = write_request(request, target, target.model.max_output_tokens)
     body = msgspec.json.encode({name: asked[name] for name in COUNTED if name in asked})
-    doc = client.json(target.provider.base_url + "/v1/messages/count_tokens", _headers(target), body, explain)
+    doc = client.json(
+        target.provider.base_url + "/v1/messages/count_tokens", _headers(request, target), body, explain
+    )
     try:
         return read_count(doc, "input_tokens")
     except BROKEN as error:
         raise malformed(error) from error
 
 
-def _headers(target: Target) -> list[str]:
+def _headers(request: ChatRequest, target: Target) -> list[str]:
     headers = ["Content-Type: application/json", "Expect:", "anthropic-version: " + VERSION]
     if target.provider.key:
         headers.append("x-api-key: " + target.provider.key)
+    if betas := facts_of(request, WIRE).get("betas"):
+        headers.append("anthropic-beta: " + ",".join(betas))
     return headers
 
 

@@ -43,7 +43,7 @@ _NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 def write_request(request: ChatRequest, target: Target, max_output_tokens: int) -> JSON:
     can = target.model.can
     refuse(request, can - {"n", "logprobs", "audio_output", "web_search"})
-    body: JSON = dict(facts_of(request, WIRE))
+    body: JSON = {name: fact for name, fact in facts_of(request, WIRE).items() if name != "betas"}  # a header
     body["model"] = target.model.upstream
     body["max_tokens"] = max_output_tokens
     body.update(write_messages(request))
@@ -253,11 +253,12 @@ def _continues_unthought(request: ChatRequest) -> bool:
     signed thoughts (Anthropic, "Extended thinking"), which clients of other wires do not have."""
     if request.messages and request.messages[-1].role == "assistant":
         return True
+    answers = False
     for message in reversed(request.messages):
         if message.role == "assistant":
-            return not any(isinstance(p, Reasoning) and SIGNS & facts_of(p, WIRE).keys() for p in message.parts)
-        if message.role == "user" and not all(isinstance(p, ToolResult) for p in message.parts):
-            return False
+            signed = (isinstance(p, Reasoning) and SIGNS & facts_of(p, WIRE).keys() for p in message.parts)
+            return answers and not any(signed)
+        answers = answers or any(isinstance(part, ToolResult) for part in message.parts)
     return False
 
 

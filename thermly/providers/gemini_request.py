@@ -173,7 +173,7 @@ def sign(contents: list[JSON]) -> None:
     for content in reversed(contents):
         calls = [part for part in content["parts"] if "functionCall" in part]
         if content["role"] == "user":
-            if any("functionResponse" not in part for part in content["parts"]):
+            if not any("functionResponse" in part for part in content["parts"]):
                 return
         elif calls:
             calls[0].setdefault("thoughtSignature", NO_SIGNATURE)

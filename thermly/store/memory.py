@@ -116,7 +116,7 @@ def history(tx: Tx, response_id: str, account_id: str, now_ms: int) -> list[dict
               UNION ALL
               SELECT response.id, response.previous_id, turn + 1 FROM response
               JOIN chain ON response.id = chain.previous_id
-              WHERE response.account_id = :account AND turn < {MOST_TURNS}
+              WHERE response.account_id = :account AND response.expires_at_ms > :now AND turn < {MOST_TURNS}
             )
             SELECT chain.id, chain.previous_id, item.body FROM chain
             LEFT JOIN response_item AS item ON item.response_id = chain.id

@@ -10,6 +10,8 @@ from flask import Flask, Response
 from flask import request as current
 from msgspec.structs import replace
 
+from thermly.dialects import anthropic
+from thermly.dialects.anthropic_betas import with_betas
 from thermly.errors import GatewayError
 from thermly.gateway import Gateway
 from thermly.web import callers, respond
@@ -43,6 +45,8 @@ def view(surface: Surface, gateway: Gateway, limits: Limits):  # type: ignore[no
         asked = surface.dialect.read_request(request.whole_body(), surface.bounds)
         if headers.get("x-no-cache", "").lower() in ("true", "1"):
             asked = replace(asked, fresh=True)
+        if surface.dialect is anthropic:
+            asked = with_betas(asked, headers.get("anthropic-beta"))
         told = limits.admit(caller)
         try:
             return respond.answered(gateway.answer(asked, caller, surface.name), asked, surface, told)

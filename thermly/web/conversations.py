@@ -2,7 +2,9 @@
 limit.
 """
 
-from typing import cast
+import functools
+from collections.abc import Sequence
+from typing import Any, cast
 
 import msgspec
 from flask import Flask
@@ -18,6 +20,7 @@ from thermly.web import callers, respond
 from thermly.web.edge import Body
 from thermly.web.surfaces import Surface
 
+JSON = dict[str, Any]
 PREFIXES = ("", "/v1")
 
 
@@ -50,10 +53,15 @@ class Views:
     def _find(self, conversation_id: str) -> Conversation:
         return self._memory.conversation(conversation_id, self._account())
 
+    def _whole(self, items: Sequence[JSON], account_id: str) -> tuple[JSON, ...]:
+        """With what references name in their place: a conversation that held a reference could not be answered."""
+        return responses.resolve(items, functools.partial(self._memory.item, account_id=account_id), "items")
+
     def create(self) -> ResponseReturnValue:
         account_id = self._account()
         asked = responses.read_conversation(cast(Body, current).whole_body(), self._surface.bounds)
-        return _told(self._memory.begin_conversation(account_id, asked.metadata, asked.items))
+        items = self._whole(asked.items, account_id)
+        return _told(self._memory.begin_conversation(account_id, asked.metadata, items))
 
     def get(self, conversation_id: str) -> ResponseReturnValue:
         return _told(self._find(conversation_id))
@@ -73,8 +81,10 @@ class Views:
         return respond.whole(responses.write_items(items, responses.read_page(current.args)), ids.new())
 
     def add(self, conversation_id: str) -> ResponseReturnValue:
-        found = self._find(conversation_id)
-        items = responses.read_new_items(cast(Body, current).whole_body(), self._surface.bounds)
+        account_id = self._account()
+        found = self._memory.conversation(conversation_id, account_id)
+        asked = responses.read_new_items(cast(Body, current).whole_body(), self._surface.bounds)
+        items = self._whole(asked, account_id)
         self._memory.add_items(found, items)
         page = responses.Page(limit=100, order="asc")
         return respond.whole(responses.write_items(items, page), ids.new())

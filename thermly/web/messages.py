@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from thermly import counting, ids
 from thermly.dialects import anthropic
+from thermly.dialects.anthropic_betas import with_betas
 from thermly.errors import GatewayError
 from thermly.gateway import Gateway
 from thermly.web import callers, respond
@@ -28,6 +29,7 @@ def _register(app: Flask, surface: Surface, gateway: Gateway, limits: Limits) ->
         request = cast(Body, current)
         caller = callers.identify(request.headers, surface.key_headers, gateway.database)
         asked = anthropic.read_count_request(request.whole_body(), surface.bounds)
+        asked = with_betas(asked, request.headers.get("anthropic-beta"))
         told = limits.admit(caller)
         try:
             total = counting.count_tokens(gateway, asked, caller)

@@ -35,7 +35,7 @@ def answered(
 ) -> Response | Whole:
     """The whole reply, or the stream of it; settled when the response ends, however it ends. `writing`: the
     stream's form, where it is not the dialect's own."""
-    headers = [*headers, ("x-request-id", "req_" + answer.id)]
+    headers = [*headers, *named(answer.id, surface)]
     if not request.stream:
         reply = answer.reply()
         body = surface.dialect.write_reply(reply, request, label(answer, request, surface))
@@ -50,6 +50,11 @@ def answered(
 
 def whole(body: bytes, request_id: str, headers: Headers | None = None) -> Whole:
     return Whole(body, [*(headers or ()), ("x-request-id", "req_" + request_id)])
+
+
+def named(request_id: str, surface: Surface) -> Headers:
+    """The id of a request, where the surface's clients look for it."""
+    return [(name, "req_" + request_id) for name in surface.id_headers]
 
 
 def label(answer: Answer | Generated, request: ChatRequest, surface: Surface) -> Label:
@@ -77,7 +82,7 @@ def _stream(
 
 
 def refused(error: GatewayError, surface: Surface, request_id: str) -> Response:
-    headers: Headers = [("x-request-id", "req_" + request_id), *error.headers]
+    headers: Headers = [*named(request_id, surface), *error.headers]
     if error.retry_after_s is not None:
         headers.append(("Retry-After", str(error.retry_after_s)))
     status = surface.status(error)

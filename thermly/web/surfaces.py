@@ -24,6 +24,7 @@ class Surface(Struct, frozen=True):
     invalid_status: int = 400
     bad_key_status: int = 401
     key_headers: tuple[str, ...] = ("Authorization",)
+    id_headers: tuple[str, ...] = ("x-request-id",)
     serves: tuple[str, ...] = OPENAI
 
     def status(self, error: GatewayError) -> int:
@@ -63,6 +64,7 @@ def surfaces(invalid_request_status: int) -> tuple[Surface, ...]:
             Bounds(max_tools=1_000),
             "msg_",
             key_headers=("x-api-key", "Authorization"),
+            id_headers=("x-request-id", "request-id"),
             serves=("messages",),
         ),
         Surface(

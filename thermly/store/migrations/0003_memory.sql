@@ -44,3 +44,4 @@ CREATE TABLE conversation_item (
   PRIMARY KEY (conversation_id, position),
   UNIQUE (conversation_id, id)
 ) WITHOUT ROWID;
+CREATE INDEX conversation_item_id ON conversation_item (id);
