@@ -207,6 +207,8 @@ TESTED_ELSEWHERE = {
     "thermly.dialects.anthropic_signatures": "tests/dialects/test_anthropic_dialect_blocks.py",
     "thermly.dialects.anthropic_types": "tests/dialects/test_anthropic_dialect_blocks.py",
     "thermly.dialects.anthropic_writing": "tests/dialects/test_anthropic_dialect_writing.py",
+    "thermly.dialects.anthropic_answers": "tests/stories/test_openapi.py",
+    "thermly.dialects.responses_answers": "tests/stories/test_openapi.py",
     "thermly.dialects.gemini_answers": "tests/stories/test_openapi.py",
     "thermly.dialects.gemini_models": "tests/test_listing.py",
     "thermly.dialects.gemini_types": "tests/dialects/test_gemini.py",
@@ -244,7 +246,7 @@ TESTED_ELSEWHERE = {
     **dict.fromkeys(
         (
             f"thermly.web.openapi_{part}"
-            for part in ("gemini", "operations", "reading", "schemas", "terms", "words")
+            for part in ("gemini", "messages", "operations", "reading", "responses", "schemas", "terms", "words")
         ),
         "tests/web/test_openapi.py",
     ),

@@ -17,12 +17,12 @@ from thermly import ids
 from thermly.caller import Caller
 from thermly.dialects import responses
 from thermly.dialects.responses import Asked, Writer
-from thermly.errors import GatewayError, Internal, InvalidRequest, Unavailable
+from thermly.errors import GatewayError, Internal, InvalidRequest, PermissionDenied, Unavailable
 from thermly.exchange import ChatRequest
 from thermly.gateway import Gateway
 from thermly.memory import Memory
 from thermly.store import background as store
-from thermly.store import owners
+from thermly.store import keys, owners
 from thermly.store.background import Task
 
 log = logging.getLogger("thermly.background")
@@ -50,7 +50,9 @@ class Background:
         self._gateway, self._memory, self._later = gateway, memory, later
 
     def accept(self, asked: Asked, chat: ChatRequest, caller: Caller, surface: str) -> dict[str, Any]:
-        """The response as it is now: queued. Raises Unavailable where there is nobody to make it."""
+        """The response as it is now: queued. Raises what the answer itself would at once, and Unavailable where
+        there is nobody to make it."""
+        self._gateway.check(chat, caller)
         response_id, created_s = "resp_" + ids.new(), int(time.time())
         opening = responses.opening(asked, response_id, created_s, chat.model, "queued")
         request = Request(asked, replace(chat, stream=True), caller, surface, created_s)
@@ -75,6 +77,12 @@ class Background:
         if found["status"] != "cancelled":
             raise InvalidRequest("Only a response in the background can be cancelled, while it is made.")
         return found
+
+    def delete(self, response_id: str, account_id: str) -> None:
+        """Forget a response; one that is still made is stopped. Raises NotFound."""
+        self._memory.forget_response(response_id, account_id)
+        with self._gateway.database.each() as tx:
+            store.end(tx, response_id)
 
     # ---- in a worker
 
@@ -108,6 +116,9 @@ class Background:
 
     def _tell(self, request: Request, writer: Writer) -> bool:
         """False when the response was cancelled meanwhile: then the upstream is too."""
+        with self._gateway.database.each() as tx:
+            if not keys.is_good(tx, request.caller.key_id, _now_ms()):
+                raise PermissionDenied("The API key or its account is no longer served.")
         answer = self._gateway.answer(request.chat, request.caller, request.surface)
         look_at = time.monotonic() + LOOK_UP_S
         try:

@@ -3,9 +3,7 @@
 Knows: who can count. Must not know: Flask, money (counting is free), vendor JSON.
 """
 
-import datetime
-
-from thermly import pricing, routing
+from thermly import pricing
 from thermly.caller import Caller
 from thermly.errors import GatewayError
 from thermly.exchange import ChatRequest
@@ -15,14 +13,7 @@ from thermly.providers import COUNT
 
 def count_tokens(gateway: Gateway, request: ChatRequest, caller: Caller) -> int:
     """Raises what a request for the same model would: an unknown name, one that the key may not use …"""
-    plan = routing.plan(
-        request,
-        gateway.catalog,
-        allowed=caller.models,
-        cooling=gateway.health.cooling().keys(),
-        today=datetime.date.today(),
-    )
-    target = plan.targets[0]
+    target = gateway.plan(request, caller).targets[0]
     counter = COUNT.get(target.provider.kind)
     if counter is not None and target.name not in gateway.health.cooling():
         try:

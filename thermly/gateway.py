@@ -44,7 +44,7 @@ from thermly.metering import Meter
 from thermly.providers import ANSWER
 from thermly.providers.upstream import Client
 from thermly.settings import Settings
-from thermly.store import cache
+from thermly.store import cache, money
 from thermly.store.db import Database
 from thermly.store.money import Closing
 from thermly.store.owners import Owner
@@ -86,6 +86,24 @@ class Gateway:
     def answer(self, request: ChatRequest, caller: Caller, surface: str) -> "Answer":
         """Raises GatewayError when there will be no answer; else the first event has arrived."""
         return Answer(self, request, caller, surface)
+
+    def check(self, request: ChatRequest, caller: Caller) -> None:
+        """Raise what would be raised at once for this request, before anything is held or asked."""
+        self.plan(request, caller)
+        with self.database.each() as tx:
+            funds = money.funds(tx, caller.account_id, caller.key_id)
+        if funds.least <= 0:
+            raise refusal(funds)
+
+    def plan(self, request: ChatRequest, caller: Caller, input_tokens: int | None = None) -> routing.Plan:
+        return routing.plan(
+            request,
+            self.catalog,
+            allowed=caller.models,
+            cooling=self.health.cooling().keys(),
+            today=datetime.date.today(),
+            input_tokens=input_tokens,
+        )
 
     def close(self) -> None:
         """For whoever goes on without it; a process that ends needs no word."""
@@ -225,15 +243,7 @@ class Answer:
         return reply
 
     def _route(self) -> tuple[Target, ...]:
-        gateway = self._gateway
-        self.plan = routing.plan(
-            self._request,
-            gateway.catalog,
-            allowed=self._caller.models,
-            cooling=gateway.health.cooling().keys(),
-            today=datetime.date.today(),
-            input_tokens=self._size.estimate,
-        )
+        self.plan = self._gateway.plan(self._request, self._caller, self._size.estimate)
         self.complexity_level = self.plan.judgement.level
         return self.plan.targets
 

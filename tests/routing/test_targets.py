@@ -209,6 +209,7 @@ NEEDS = {
     "audio_output": {"audio": {}},
     "web_search": {"web_search": {}},
     "prefill": {"messages": (Message("assistant", (Text("So"),)),)},
+    "anthropic_tools": {"extras": {"anthropic": {"tools": [{"type": "web_fetch_20250910"}]}}},
 }
 
 
@@ -220,8 +221,8 @@ def test_every_capability_that_a_request_can_need_has_its_row():
 
 @pytest.mark.parametrize("need", NEEDS)
 def test_a_missing_feature_is_refused_by_name(need):
-    rows = catalogs.merge(catalogs.parse(ROWS), {"models": {"small": {"can": []}}})
-    catalog = catalogs.load(rows, {"two": "key"})
+    rows = catalogs.merge(catalogs.parse(ROWS), {"models": {"small": {"can": [], "provider": "one"}}})
+    catalog = catalogs.load(rows, {"one": "key"})
     error = refusal(UnsupportedContent, catalog=catalog, model="small", **NEEDS[need])
     param, words = FEATURES[need]
     assert "'small'" in error.message and words in error.message

@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 
-from stories.stack import Caller, Stack
+from stories.stack import Caller, Stack, wait_for
 
 SLOW = "[[sandbox: chunks=60 interval_ms=100]] Tell me a long story."
 
@@ -80,3 +80,38 @@ def test_it_is_nobody_elses(stack: Stack, caller: Caller, rich: Caller) -> None:
     for call in ("retrieve", "cancel", "delete"):
         with pytest.raises(openai.NotFoundError):
             getattr(client(stack, rich).responses, call)(made.id)
+
+
+def test_what_would_be_refused_at_once_is_refused_at_once(stack: Stack, caller: Caller) -> None:
+    at = client(stack, caller)
+    with pytest.raises(openai.NotFoundError):
+        at.responses.create(model="nope", input="Hello", background=True)
+    with pytest.raises(openai.APIStatusError) as caught:
+        client(stack, stack.caller(0)).responses.create(model="gpt-4o", input="Hello", background=True)
+    assert caught.value.status_code == 402
+
+
+def test_one_that_is_deleted_is_stopped(stack: Stack, caller: Caller) -> None:
+    at = client(stack, caller)
+    made = at.responses.create(model="gpt-4o", input=SLOW, background=True)
+    while at.responses.retrieve(made.id).status != "in_progress":
+        time.sleep(0.05)
+    time.sleep(0.5)
+    at.responses.delete(made.id)
+    with pytest.raises(openai.NotFoundError):
+        at.responses.retrieve(made.id)
+    assert wait_for(caller.usage, 4), "the whole answer would take six seconds"
+    assert caller.usage()[0]["outcome"] == "client_gone"
+
+
+def test_a_key_that_is_revoked_meanwhile_is_not_served(stack: Stack, caller: Caller) -> None:
+    at = client(stack, caller)
+    held = [at.responses.create(model="gpt-4o", input=SLOW, background=True) for _ in range(4)]
+    waiting = at.responses.create(model="gpt-4o", input="Hello", background=True)
+    other = stack.key(caller.account_id)
+    stack.run("key", "revoke", caller.key)
+    again = openai.OpenAI(api_key=other, base_url=f"{stack.url}/v1", max_retries=0)
+    for made in held:
+        again.responses.cancel(made.id)
+    found = ended(again, waiting.id)
+    assert found.status == "failed" and "no longer served" in found.error.message

@@ -22,7 +22,7 @@ from thermly.web.surfaces import surfaces
 
 JSON = dict[str, Any]
 Make = Callable[..., Flask]
-CHAT = "/v1/chat/completions"
+CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +146,14 @@ def tools(count: int) -> list[JSON]:
     return [{"type": "function", "function": {"name": f"f{i}"}} for i in range(count)]
 
 
+def message(**fields: Any) -> JSON:
+    return {**chat(max_tokens=1), **fields}
+
+
+def response(**fields: Any) -> JSON:
+    return {"model": "auto", "input": "Hi", **fields}
+
+
 @pytest.mark.parametrize(("path", "good", "bad"), [
     (CHAT, chat(max_tokens=16_384), chat(max_tokens=16_385)),
     ("/api" + CHAT, chat(max_tokens=16_385), chat(max_tokens=0)),
@@ -163,6 +171,21 @@ def tools(count: int) -> list[JSON]:
     ("/v1/images/generations", {"model": "m", "prompt": "p", "n": 4}, {"model": "m", "prompt": "p", "n": 5}),
     ("/api/v1beta/models/{model}:generateContent", {"contents": [{"parts": [{"text": "a"}]}]},
      {"contents": [{"parts": [{"text": "a"}]}], "unknown": 1}),
+    (MESSAGES, message(tools=tools(1_000)), message(tools=tools(1_001))),
+    (MESSAGES, message(unknown=1), message(max_tokens=0)),
+    (MESSAGES, message(messages=chat()["messages"] * 200), message(messages=[])),
+    (MESSAGES + "/count_tokens", message(max_tokens=None), message(top_p=1.1)),
+    (RESPONSES, response(max_output_tokens=16_384), response(max_output_tokens=16_385)),
+    ("/v1/embed/responses", response(max_output_tokens=16_385), response(max_output_tokens=15)),
+    (RESPONSES, response(input="x" * 50_000), response(input="x" * 50_001)),
+    (RESPONSES, response(input=[{}] * 100), response(input=[{}] * 101)),
+    (RESPONSES, response(instructions=None), response(unknown=1)),
+    (RESPONSES, response(tools=tools(64)), response(tools=tools(65))),
+    ("/v1/embed/responses", response(tools=tools(128)), response(tools=tools(129))),
+    ("/v1/embed/chat/completions", chat(tools=tools(128)), chat(tools=tools(129))),
+    ("/conversations", {}, {"items": [{}] * 21}),
+    ("/v1/conversations/{conversation_id}/items", {"items": [{}] * 20}, {"items": []}),
+    ("/conversations/{conversation_id}", {"metadata": {"a": "b"}}, {"metadata": {"a": 1}}),
 ], ids=lambda v: v if isinstance(v, str) else "")  # fmt: skip
 def test_bounds_are_those_of_the_surface(made: JSON, path: str, good: JSON, bad: JSON) -> None:
     assert matches(made, path, good) and not matches(made, path, bad)
@@ -182,6 +205,9 @@ def test_keys_are_asked_for_where_they_are_looked_at(made: JSON) -> None:
     }
     assert ways == {
         "/v1": ["bearer"],
+        "/v1/messages": ["x-api-key", "bearer"],
+        "/v1/embed": ["bearer"],
+        "/": ["bearer"],
         "/api/v1": ["bearer"],
         "/api/v1beta": ["x-goog-api-key", "bearer", "key"],
         "Without a key": [],
@@ -192,8 +218,31 @@ def test_keys_are_asked_for_where_they_are_looked_at(made: JSON) -> None:
 def test_what_is_counted_says_how_much_is_left(made: JSON) -> None:
     for path, method, operation in operations(made):
         told = operation["responses"]["200"].get("headers", {})
-        assert ("X-RateLimit-Remaining-Requests" in told) == (method == "post"), path
-        assert ("429" in operation["responses"]) == (method == "post"), path
+        counted = method == "post" and not re.search("/conversations|/cancel$", path)
+        assert ("X-RateLimit-Remaining-Requests" in told) == counted, path
+        assert ("429" in operation["responses"]) == counted, path
+
+
+def test_a_key_that_is_refused_is_answered_with_the_surfaces_own_status(made: JSON) -> None:
+    for path, _, operation in operations(made):
+        refused = "403" if path.startswith("/v1/embed/") else "401"
+        assert (refused in operation["responses"]) == bool(operation["security"]), path
+        assert "401" not in operation["responses"] or refused == "401", path
+    for name in ("v1-401", "embed-403"):
+        response = made["components"]["responses"][name]
+        assert "WWW-Authenticate" in response["headers"] and "The key is missing" in response["description"]
+    assert "WWW-Authenticate" not in made["components"]["responses"]["v1-403"]["headers"]
+
+
+def test_what_stands_at_the_root_is_what_stands_below_the_prefix(made: JSON) -> None:
+    at_root = {path: one for path, one in made["paths"].items() if path.startswith("/conversations")}
+    assert len(at_root) == 4
+    for path, methods in at_root.items():
+        below = made["paths"]["/v1" + path]
+        assert methods.keys() == below.keys()
+        for method, operation in methods.items():
+            for part in ("summary", "description", "security", "responses"):
+                assert operation[part] == below[method][part]
 
 
 # ---- the pieces
@@ -244,6 +293,23 @@ def test_types_in_words(made: JSON) -> None:
     assert said("tool_choice") == "string or ChatNamedTool or ChatAllowedTools or null"
     assert said("logit_bias") == "map of number or null"
     assert said("web_search_options") == "object or null"
+
+
+def test_the_events_of_a_stream_in_words(made: JSON) -> None:
+    def events(path: str) -> str:
+        endpoints = [one for group in Reader(made).groups() for one in group.endpoints]
+        (answer,) = next(one.answers for one in endpoints if (one.path, one.method) == (path, "POST"))
+        return "".join(word.text for word in dict(answer.media)["text/event-stream"])
+
+    assert events(RESPONSES) == "events of ResponseEvent"
+    assert events(MESSAGES).startswith("events of MessageStart or ContentBlockStart or ")
+
+
+def test_errors_are_shown_once_where_groups_share_them(made: JSON) -> None:
+    shown = dict(Reader(made).problems())
+    assert shown.keys() == {"/v1", "/v1/messages", "/v1/embed", "/api/v1", "/api/v1beta"}
+    assert {problem.type for problem in shown["/v1/messages"]} >= {"billing_error", "overloaded_error"}
+    assert {problem.code for problem in shown["/v1/messages"]} == {""}
 
 
 def test_every_row_of_the_table_is_on_some_surface() -> None:

@@ -150,6 +150,9 @@ class _Tools:
             self._offer(Tool(tool.name, tool.description, tool.input_schema, tool.strict, _told(extras)))
             return
         own = t.convert(row, t.OwnTool, where)
+        if own.type.startswith("code_execution_"):
+            path = f"{where}.type"
+            raise InvalidRequest(f"A tool that is paid by the hour is not served, at '{path}'.", param=path)
         if own.type.startswith("advisor_"):
             path = f"{where}.type"
             raise InvalidRequest(f"A tool that asks another model is not served, at '{path}'.", param=path)

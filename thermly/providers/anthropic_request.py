@@ -42,7 +42,7 @@ _NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 
 def write_request(request: ChatRequest, target: Target, max_output_tokens: int) -> JSON:
     can = target.model.can
-    refuse(request, can - {"n", "logprobs", "audio_output", "web_search"})
+    refuse(request, (can | {"anthropic_tools"}) - {"n", "logprobs", "audio_output", "web_search"})
     body: JSON = {name: fact for name, fact in facts_of(request, WIRE).items() if name != "betas"}  # a header
     body["model"] = target.model.upstream
     body["max_tokens"] = max_output_tokens

@@ -37,6 +37,7 @@ FEATURES = {
     "audio_output": ("modalities", "audio output"),
     "web_search": ("web_search_options", "web search"),
     "prefill": ("messages", "a last message by the assistant"),
+    "anthropic_tools": ("tools", "tools that Anthropic runs"),
 }
 """Capability -> the parameter that asks for it, and its name in sentences."""
 

@@ -44,6 +44,17 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+def is_good(tx: Tx, key_id: str, now_ms: int) -> bool:
+    """Whether a request of this key would still be served: for work that was put off."""
+    row = tx.one(
+        """SELECT 1 FROM api_key JOIN account ON account.id = api_key.account_id
+           WHERE api_key.id = :id AND revoked_at_ms IS NULL AND disabled_at_ms IS NULL
+             AND (expires_at_ms IS NULL OR expires_at_ms > :now)""",
+        {"id": key_id, "now": now_ms},
+    )
+    return row is not None
+
+
 def create(
     tx: Tx,
     account_id: str,

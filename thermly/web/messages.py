@@ -12,7 +12,7 @@ from thermly.dialects.anthropic_betas import with_betas
 from thermly.errors import GatewayError
 from thermly.gateway import Gateway
 from thermly.web import callers, respond
-from thermly.web.edge import Body
+from thermly.web.edge import Body, Whole
 from thermly.web.limits import Limits
 from thermly.web.surfaces import Surface
 
@@ -36,4 +36,4 @@ def _register(app: Flask, surface: Surface, gateway: Gateway, limits: Limits) ->
         except GatewayError as error:
             error.headers += told
             raise
-        return respond.whole(anthropic.write_count(total), ids.new(), told)
+        return Whole(anthropic.write_count(total), [*told, *respond.named(ids.new(), surface)])

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from thermly import errors
 from thermly.errors import GatewayError
@@ -20,7 +21,7 @@ from thermly.web.openapi_words import ABOUT, HEADERS, KINDS, REFUSED, SCHEMES, S
 from thermly.web.surfaces import Surface
 
 LIMIT_HEADERS = tuple(f"X-RateLimit-{what}-Requests" for what in ("Limit", "Remaining", "Reset"))
-ALSO = {401: ("WWW-Authenticate",), 405: ("Allow",), **dict.fromkeys((429, 502, 503), ("Retry-After",))}
+ALSO = {405: ("Allow",), **dict.fromkeys((429, 502, 503), ("Retry-After",))}
 MEDIA = "application/json"
 NOTHING_YET = {"type": "object", "maxProperties": 0, "description": "A sign of life."}
 
@@ -42,8 +43,7 @@ def document(surfaces: tuple[Surface, ...]) -> JSON:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": tag(s), "description": SURFACES[s.name]} for s in reversed(surfaces)]
-        + [{"name": tag(None), "description": SURFACES[""]}],
+        "tags": [{"name": mount.tag, "description": SURFACES[mount.name]} for mount in maker.mounts()],
         "paths": paths,
         "components": {
             "schemas": schemas.components,
@@ -56,8 +56,13 @@ def document(surfaces: tuple[Surface, ...]) -> JSON:
     }
 
 
-def tag(surface: Surface | None) -> str:
-    return surface.prefix if surface else "Without a key"
+class Mount(Struct, frozen=True):
+    """A place where operations stand, and the surface whose rules they keep there; None: they need no key."""
+
+    name: str
+    prefix: str
+    surface: Surface | None
+    tag: str
 
 
 class _Maker:
@@ -66,21 +71,24 @@ class _Maker:
 
     def paths(self) -> JSON:
         found: JSON = {}
-        for operation, surface in self.mounted():
-            path = (surface.prefix if surface else "") + operation.path
-            found.setdefault(path, {})[operation.method] = self._operation(operation, surface)
+        for mount in self.mounts():
+            for operation in OPERATIONS:
+                if stands(operation, mount):
+                    methods = found.setdefault(mount.prefix + operation.path, {})
+                    methods[operation.method] = self._operation(operation, mount)
         return found
 
-    def mounted(self) -> Iterator[tuple[Operation, Surface | None]]:
+    def mounts(self) -> Iterator[Mount]:
         for surface in reversed(self._surfaces):
-            yield from ((o, surface) for o in OPERATIONS if o.serves in surface.serves)
-        yield from ((o, None) for o in OPERATIONS if not o.serves)
+            yield Mount(surface.name, surface.prefix, surface, surface.prefix)
+        yield Mount("root", "", self._surfaces[-1], "/")
+        yield Mount("", "", None, "Without a key")
 
-    def _operation(self, operation: Operation, surface: Surface | None) -> JSON:
-        name = f"{surface.name.replace('-', '_')}_{operation.id}" if surface else operation.id
+    def _operation(self, operation: Operation, mount: Mount) -> JSON:
+        surface = mount.surface
         made: JSON = {
-            "operationId": name,
-            "tags": [tag(surface)],
+            "operationId": f"{mount.name.replace('-', '_')}_{operation.id}".removeprefix("_"),
+            "tags": [mount.tag],
             "summary": operation.summary,
             "description": operation.about,
             "security": security(surface),
@@ -94,7 +102,7 @@ class _Maker:
             }
         made["responses"] = self._responses(operation, surface)
         made["x-codeSamples"] = [
-            {"lang": lang, "label": label, "source": source} for lang, label, source in _samples(operation, surface)
+            {"lang": lang, "label": label, "source": source} for lang, label, source in _samples(operation, mount)
         ]
         return made
 
@@ -128,24 +136,24 @@ class _Maker:
 
     def _answer(self, answer: Answer, operation: Operation, surface: Surface) -> JSON:
         limits = LIMIT_HEADERS if operation.counted else ()
-        marked = ("x-request-id",) if operation.serves else ()
+        marked = surface.id_headers if operation.serves else ()
         made: JSON = {
             "description": answer.about or STATUSES[answer.status],
             "headers": _headers((*marked, *answer.headers, *limits)),
         }
         if answer.kinds:
             made["content"] = {
-                media: {} if kind is None else {"schema": self._written(media, kind, surface)}
+                media: {} if kind is None else {"schema": self._written(media, kind, answer, surface)}
                 for media, kind in answer.kinds.items()
             }
         return made
 
-    def _written(self, media: str, kind: Any, surface: Surface) -> JSON:
+    def _written(self, media: str, kind: Any, answer: Answer, surface: Surface) -> JSON:
         """What is sent while it is made may break off, which only an error in its place can tell."""
         schema = self._schemas.of(kind)
         error = self._schemas.of(ERRORS[surface.dialect.__name__])
         if media == SSE:
-            return event_of(schema, error)
+            return event_of(schema if answer.tells_errors else {"anyOf": [schema, error]})
         if schema.get("type") == "array":
             return {**schema, "items": {"anyOf": [schema["items"], error, NOTHING_YET]}}
         return schema
@@ -161,9 +169,14 @@ class _Maker:
                 yield _refusal(surface, status), self._refusal(surface, status, kinds)
 
     def _refusal(self, surface: Surface, status: int, kinds: dict[str, GatewayError]) -> JSON:
+        about = REFUSED if kinds.keys() == {"content_refused"} else STATUSES[status]
+        also = ALSO.get(status, ())
+        if "unauthenticated" in kinds:
+            also = ("WWW-Authenticate", *also)
+            about = about if status == 401 else f"{STATUSES[401]} {about}"
         return {
-            "description": REFUSED if kinds.keys() == {"content_refused"} else STATUSES[status],
-            "headers": _headers(("x-request-id", *ALSO.get(status, ()), *LIMIT_HEADERS)),
+            "description": about,
+            "headers": _headers((*surface.id_headers, *also, *LIMIT_HEADERS)),
             "content": {
                 MEDIA: {
                     "schema": self._schemas.of(ERRORS[surface.dialect.__name__]),
@@ -176,9 +189,15 @@ class _Maker:
         }
 
 
-def event_of(schema: JSON, error: JSON) -> JSON:
+def stands(operation: Operation, mount: Mount) -> bool:
+    if mount.surface is None:
+        return not operation.serves
+    return operation.serves in mount.surface.serves and (operation.at_root or bool(mount.prefix))
+
+
+def event_of(schema: JSON) -> JSON:
     """A server-sent event: its data is text with JSON in it, or the word that ends OpenAI's streams."""
-    said = {"type": "string", "contentMediaType": MEDIA, "contentSchema": {"anyOf": [schema, error]}}
+    said = {"type": "string", "contentMediaType": MEDIA, "contentSchema": schema}
     data = {"anyOf": [said, {"const": "[DONE]"}]}
     return {"type": "object", "required": ["data"], "properties": {"data": data}}
 
@@ -199,13 +218,12 @@ def _headers(names: tuple[str, ...]) -> JSON:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _samples(operation: Operation, surface: Surface | None) -> Iterator[tuple[str, str, str]]:
+def _samples(operation: Operation, mount: Mount) -> Iterator[tuple[str, str, str]]:
     if operation.sample is None:
         return
-    prefix = surface.prefix if surface else ""
-    path = prefix + operation.path
+    path = mount.prefix + operation.path
     for parameter in (one for one in operation.parameters if one.where == "path"):
         path = path.replace("{" + parameter.name + "}", parameter.example or samples.UNKNOWN)
-    key_header = surface.key_headers[0] if surface else None
-    yield "Shell", "curl", samples.curl(operation.sample, path, key_header, operation.example)
-    yield "Python", operation.sample.client, samples.python(operation.sample, prefix)
+    key_header = mount.surface.key_headers[0] if mount.surface else None
+    yield "Shell", "curl", samples.curl(operation.sample, operation.method, path, key_header, operation.example)
+    yield "Python", operation.sample.client, samples.python(operation.sample, mount.prefix)

@@ -7,8 +7,12 @@ A new route is a new row; a test holds the table against the application's own r
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from thermly.dialects import (
+    anthropic,
+    anthropic_answers,
+    anthropic_types,
     gemini,
     gemini_answers,
     gemini_types,
@@ -17,12 +21,16 @@ from thermly.dialects import (
     openai_embeddings,
     openai_images,
     openai_types,
+    responses_answers,
+    responses_types,
 )
 from thermly.dialects import openai_answers as answers
 from thermly.errors import Internal, NotFound, Unavailable, UnknownModel
 from thermly.web import openapi_samples as samples
 from thermly.web.openapi_gemini import GEMINI
-from thermly.web.openapi_schemas import chat_bounds
+from thermly.web.openapi_messages import MESSAGES
+from thermly.web.openapi_responses import CONVERSATIONS, RESPONSES
+from thermly.web.openapi_schemas import chat_bounds, generated_bounds
 from thermly.web.openapi_terms import FRESH, JSON, KEYED, MADE, SSE, Answer, Operation, Parameter
 
 PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif")
@@ -54,14 +62,21 @@ FAMILIES = {
     gemini_types.__name__: "Gemini",
     gemini_vectors.__name__: "GeminiEmbed",
     gemini_answers.__name__: "Gemini",
+    anthropic_types.__name__: "Anthropic",
+    anthropic_answers.__name__: "",
+    responses_types.__name__: "Responses",
+    responses_answers.__name__: "",
     __name__: "Health",
 }
-ERRORS = {openai_chat.__name__: answers.Error, gemini.__name__: gemini_answers.Error}
+ERRORS = {
+    openai_chat.__name__: answers.Error,
+    gemini.__name__: gemini_answers.Error,
+    anthropic.__name__: anthropic_answers.MessageError,
+}
 """What each dialect's errors look like."""
 
 NAME = Parameter("id", "path", "The model's name.", example="gpt-4o")
 JOB = Parameter("id", "path", "The job's id.")
-HELLO = {"role": "user", "content": "Hello!"}
 
 OPENAI = (
     Operation(
@@ -85,7 +100,7 @@ OPENAI = (
         bounds=chat_bounds,
         parameters=(FRESH,),
         counted="chat",
-        example={"model": "auto", "messages": [HELLO]},
+        example={"model": "auto", "messages": [samples.HELLO]},
         sample=samples.CHAT,
     ),
     Operation(
@@ -223,4 +238,36 @@ PLAIN = (
     ),
 )  # fmt: skip
 
-OPERATIONS = (*OPENAI, *GEMINI, *PLAIN)
+INTERFACE = "c1/anthropic/claude-sonnet-4/v-20260331"
+COMPARE = "Compare tea and coffee."
+GENERATED = {
+    "createChatCompletion": {
+        "summary": "Answer with an interface",
+        "about": "As chat completions, but the content is a generated interface. What has no meaning for one is "
+        "refused by name.",
+        "bounds": generated_bounds,
+        "example": {"model": INTERFACE, "messages": [{"role": "user", "content": COMPARE}]},
+        "sample": samples.GENERATED_CHAT,
+    },
+    "createResponse": {
+        "summary": "Make a response with an interface",
+        "about": "As responses, but the text is a generated interface, and nothing is made in the background.",
+        "bounds": generated_bounds,
+        "example": {"model": INTERFACE, "input": COMPARE},
+        "sample": samples.GENERATED_RESPONSE,
+    },
+    "listModels": {"about": "Every model that this key may use, by its ids for generated interfaces."},
+    "getModel": {
+        "parameters": (Parameter("id", "path", "The model's id.", example=INTERFACE),),
+        "sample": samples.GENERATED_MODEL,
+    },
+}
+"""What is another in the rows of the surface for generated interfaces."""
+
+EMBED = tuple(
+    replace(row, serves="embed", **GENERATED.get(row.id, {}))  # type: ignore[arg-type]
+    for row in (*OPENAI, *RESPONSES)
+    if row.serves in ("chat", "models", "responses")
+)
+
+OPERATIONS = (*OPENAI, *RESPONSES, *CONVERSATIONS, *MESSAGES, *EMBED, *GEMINI, *PLAIN)

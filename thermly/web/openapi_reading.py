@@ -104,12 +104,14 @@ class Reader:
         ]
 
     def problems(self) -> list[tuple[str, list[Problem]]]:
-        """The errors of each group, as its operations answer them."""
+        """The errors of each group, as its operations answer them; once where groups share them."""
         found: dict[str, dict[str, list[Problem]]] = {}
+        seen: set[str] = set()
         for methods in self._document["paths"].values():
             for operation in methods.values():
                 for status, response in operation["responses"].items():
-                    if "$ref" in response and operation["security"]:
+                    if "$ref" in response and operation["security"] and response["$ref"] not in seen:
+                        seen.add(response["$ref"])
                         of_group = found.setdefault(operation["tags"][0], {})
                         of_group[status] = list(self._problems(status, self.resolved(response)))
         return [(name, [p for _, ps in sorted(by.items()) for p in ps]) for name, by in found.items()]
@@ -162,7 +164,8 @@ class Reader:
         for content in response["content"].values():
             for example in content["examples"].values():
                 error = example["value"]["error"]
-                yield Problem(status, error["type"], error["code"], error["message"], response["description"])
+                code = error.get("code", "")
+                yield Problem(status, error["type"], code, error["message"], response["description"])
 
     # ---- fields
 

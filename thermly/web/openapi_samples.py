@@ -14,6 +14,8 @@ BASE = "https://thermly.invalid"
 UNKNOWN = "ID"
 """Stands for a name that only an answer can tell."""
 
+HELLO = {"role": "user", "content": "Hello!"}
+
 PREFACES = {
     "openai": """\
 import os
@@ -21,6 +23,15 @@ from openai import OpenAI
 
 client = OpenAI(
     base_url="{base}{prefix}",
+    api_key=os.environ["THERMLY_KEY"],
+)
+""",
+    "anthropic": """\
+import os
+from anthropic import Anthropic
+
+client = Anthropic(
+    base_url="{base}",
     api_key=os.environ["THERMLY_KEY"],
 )
 """,
@@ -49,7 +60,7 @@ import requests
 class Sample(Struct, frozen=True):
     """Python after the preface of its client; `header`: what curl sends beside the key."""
 
-    client: Literal["openai", "genai", "requests", "plain"]
+    client: Literal["openai", "anthropic", "genai", "requests", "plain"]
     lines: str
     query: str = ""
     streams: bool = False
@@ -63,8 +74,11 @@ def python(sample: Sample, prefix: str) -> str:
     return text.strip() + "\n"
 
 
-def curl(sample: Sample, path: str, key_header: str | None, body: dict[str, Any] | None) -> str:
-    lines = [f"curl {'-N ' if sample.streams else ''}'{BASE}{path}{sample.query}'"]
+def curl(sample: Sample, method: str, path: str, key_header: str | None, body: dict[str, Any] | None) -> str:
+    how = "-N " if sample.streams else ""
+    if method != ("get" if body is None else "post"):  # which curl takes by itself
+        how += f"-X {method.upper()} "
+    lines = [f"curl {how}'{BASE}{path}{sample.query}'"]
     if key_header is not None:
         value = "Bearer $THERMLY_KEY" if key_header == "Authorization" else "$THERMLY_KEY"
         lines.append(f'  -H "{key_header}: {value}"')
@@ -123,6 +137,143 @@ JOB = Sample(
     """
 job = requests.get("{base}{prefix}/images/generations/ID", headers=headers).json()
 print(job["status"], job["progress"])
+""",
+)
+RESPONSE = Sample(
+    "openai",
+    """
+response = client.responses.create(
+    model="auto",
+    input="Hello!",
+)
+print(response.output_text)
+""",
+)
+GET_RESPONSE = Sample(
+    "openai",
+    """
+print(client.responses.retrieve("ID").status)
+""",
+)
+DELETE_RESPONSE = Sample(
+    "openai",
+    """
+client.responses.delete("ID")
+""",
+)
+CANCEL_RESPONSE = Sample(
+    "openai",
+    """
+print(client.responses.cancel("ID").status)
+""",
+)
+INPUT_ITEMS = Sample(
+    "openai",
+    """
+for item in client.responses.input_items.list("ID"):
+    print(item.type)
+""",
+)
+CONVERSATION = Sample(
+    "openai",
+    """
+conversation = client.conversations.create(
+    metadata={"topic": "greetings"},
+    items=[{"role": "user", "content": "Hello!"}],
+)
+print(conversation.id)
+""",
+)
+GET_CONVERSATION = Sample(
+    "openai",
+    """
+print(client.conversations.retrieve("ID").metadata)
+""",
+)
+UPDATE_CONVERSATION = Sample(
+    "openai",
+    """
+client.conversations.update("ID", metadata={"topic": "farewells"})
+""",
+)
+DELETE_CONVERSATION = Sample(
+    "openai",
+    """
+client.conversations.delete("ID")
+""",
+)
+ITEMS = Sample(
+    "openai",
+    """
+for item in client.conversations.items.list("ID", order="asc"):
+    print(item.type)
+""",
+)
+ADD_ITEMS = Sample(
+    "openai",
+    """
+client.conversations.items.create(
+    "ID",
+    items=[{"role": "user", "content": "Hello!"}],
+)
+""",
+)
+ITEM = Sample(
+    "openai",
+    """
+print(client.conversations.items.retrieve(conversation_id="ID", item_id="ID").type)
+""",
+)
+DELETE_ITEM = Sample(
+    "openai",
+    """
+client.conversations.items.delete(conversation_id="ID", item_id="ID")
+""",
+)
+MESSAGE = Sample(
+    "anthropic",
+    """
+message = client.messages.create(
+    model="auto",
+    max_tokens=1024,
+    messages=[{"role": "user", "content": "Hello!"}],
+)
+print(message.content[0].text)
+""",
+)
+COUNT_MESSAGE = Sample(
+    "anthropic",
+    """
+print(client.messages.count_tokens(
+    model="auto",
+    messages=[{"role": "user", "content": "Hello!"}],
+).input_tokens)
+""",
+)
+GENERATED_CHAT = Sample(
+    "openai",
+    """
+reply = client.chat.completions.create(
+    model="c1/anthropic/claude-sonnet-4/v-20260331",
+    messages=[{"role": "user", "content": "Compare tea and coffee."}],
+)
+print(reply.choices[0].message.content)
+""",
+)
+GENERATED_RESPONSE = Sample(
+    "openai",
+    """
+response = client.responses.create(
+    model="c1/anthropic/claude-sonnet-4/v-20260331",
+    input="Compare tea and coffee.",
+)
+print(response.output_text)
+""",
+)
+GENERATED_MODEL = Sample(
+    "openai",
+    """
+print(client.models.retrieve("c1/anthropic/claude-sonnet-4/v-20260331"))
 """,
 )
 GENERATE = Sample(

@@ -11,7 +11,7 @@ import msgspec
 
 from thermly.dialects import Bounds
 from thermly.dialects.openai_chat import SEED_BOUND
-from thermly.web.openapi_words import FIELDS, TYPES
+from thermly.web.openapi_words import FIELDS, GENERATED_MODEL, TYPES
 
 JSON = dict[str, Any]
 PLACE = "#/components/schemas/"
@@ -78,8 +78,8 @@ class Schemas:
 
 
 def home(kind: Any) -> str:
-    """The module of a type, or of what a list consists of."""
-    (inner,) = typing.get_args(kind) or (kind,)
+    """The module of a type, of what a list consists of, or of the first of several."""
+    inner, *_ = typing.get_args(kind) or (kind,)
     return str(inner.__module__)
 
 
@@ -132,6 +132,30 @@ Bounding = Callable[[Bounds], JSON]
 def gemini_bounds(bounds: Bounds) -> JSON:
     functions = {"properties": {"functionDeclarations": {"maxItems": bounds.max_tools}}}
     return {"properties": {"tools": {"items": functions}}}
+
+
+def tool_bounds(bounds: Bounds) -> JSON:
+    return {"properties": {"tools": {"maxItems": bounds.max_tools}}}
+
+
+def response_bounds(bounds: Bounds) -> JSON:
+    """What a surface allows of a response's body."""
+    chars = {} if bounds.max_message_chars is None else {"maxLength": bounds.max_message_chars}
+    items = {} if bounds.max_messages is None else {"maxItems": bounds.max_messages}
+    tokens = {} if bounds.max_output_tokens is None else {"maximum": bounds.max_output_tokens}
+    fields: dict[str, JSON] = {
+        "input": {**chars, **items},
+        "instructions": chars,
+        "tools": {"maxItems": bounds.max_tools},
+        "max_output_tokens": tokens,
+    }
+    return {"properties": {name: schema for name, schema in fields.items() if schema}}
+
+
+def generated_bounds(bounds: Bounds) -> JSON:
+    """What is the same in every body that asks for a generated interface."""
+    model = {"description": GENERATED_MODEL}
+    return {"properties": {"model": model, "tools": {"maxItems": bounds.max_tools}}}
 
 
 def chat_bounds(bounds: Bounds) -> JSON:

@@ -43,20 +43,23 @@ class Parameter(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """One way to succeed: the types by their media type (None: no type of ours), and what else the headers say."""
+    """One way to succeed: the types by their media type (None: no type of ours), and what else the headers say.
+    `tells_errors`: the events of a stream say in their own words that it broke off."""
 
     kinds: dict[str, Any]
     status: int = 200
     headers: tuple[str, ...] = ()
     about: str = ""
+    tells_errors: bool = False
 
 
 class Operation(Struct, frozen=True):
     """`serves`: the word of the surfaces that have it; empty: it stands at the root, needs no key and counts
-    against no limit. `counted`: in which limit a request counts. `body`: the types one of which it must match."""
+    against no limit. `at_root`: it stands there as well, by the rules of the surface. `counted`: in which limit a
+    request counts. `body`: the types one of which it must match."""
 
     serves: str
-    method: Literal["get", "post"]
+    method: Literal["get", "post", "delete"]
     path: str
     id: str
     summary: str
@@ -66,6 +69,7 @@ class Operation(Struct, frozen=True):
     body: tuple[Any, ...] = ()
     body_name: str = ""
     bounds: Bounding | None = None
+    at_root: bool = False
     parameters: tuple[Parameter, ...] = ()
     counted: Literal["chat", "image"] | None = None
     example: dict[str, Any] | None = None

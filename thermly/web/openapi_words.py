@@ -6,6 +6,36 @@ Knows: words. Must not know: types and bounds, which the schemas tell by themsel
 Said = str | tuple[str, str | int | float | bool]
 """A sentence, or a sentence and the default."""
 
+MESSAGE: dict[str, Said] = {
+    "model": "`auto`, `fast`, `balanced`, `best`, or a model's name from `/v1/models`.",
+    "messages": "The conversation so far, oldest first.",
+    "max_tokens": "The most tokens that the answer may have, thoughts included.",
+    "system": "What the model should know and keep to throughout, as a text or as blocks of text.",
+    "stop_sequences": "Texts before which the answer ends.",
+    "temperature": "Lower is more focused, higher more varied. Anthropic's own default is 1.",
+    "top_p": "Only the likeliest tokens that together have this probability. Change this or `temperature`.",
+    "top_k": "Only so many of the likeliest tokens. For Claude models only.",
+    "tools": "Functions: `name`, `description`, `input_schema` of each. Claude models have tools of their own too.",
+    "tool_choice": "Whether tools may or must be called, or which of them.",
+    "thinking": "Whether and how much the model thinks before it answers.",
+    "output_config": "How much effort to take, and the form of the answer.",
+    "output_format": "The older form of `output_config.format`.",
+    "service_tier": ("Anthropic's latency tier.", "auto"),
+    "metadata": "Stands for your end user.",
+    "inference_geo": "Only `global` is served.",
+    "stream": ("Send the answer as server-sent events while it is made.", False),
+}
+"""The fields of a message's body, which may be counted too."""
+
+ITEMS = (
+    "items: `message`, `function_call`, `function_call_output`, `reasoning`, `item_reference`. "
+    "A message is also one without its `type`."
+)
+LABELS = "Up to 16 labels."
+NOT_SERVED = "Not served here: leave it out."
+PASSED_OVER = "Accepted for compatibility."
+GENERATED_MODEL = "`c1/{provider}/{model}/v-YYYYMMDD`, from `/models`; the version tells the form of the interface."
+
 FIELDS: dict[str, dict[str, Said]] = {
     "ChatBody": {
         "model": "`auto`, `fast`, `balanced`, `best`, or a model's name from `/models`.",
@@ -149,6 +179,56 @@ FIELDS: dict[str, dict[str, Said]] = {
         "outputDimensionality": "The length of the vector, for models that can shorten it.",
     },
     "GeminiEmbedBatchBody": {"requests": "One for each text, up to 100."},
+    "AnthropicBody": MESSAGE,
+    "AnthropicCountBody": MESSAGE,
+    "AnthropicMessage": {
+        "content": "A text, or blocks: `text`, `image`, `document`, `tool_use`, `tool_result`, `thinking` and more."
+    },
+    "AnthropicToolChoice": {
+        "name": "The tool, with the type `tool`.",
+        "disable_parallel_tool_use": ("At most one call in an answer.", False),
+    },
+    "AnthropicThinkingConfig": {
+        "type": "`enabled`, `adaptive` or `disabled`.",
+        "budget_tokens": "The most tokens of thoughts; needed with `enabled`.",
+    },
+    "AnthropicMetadata": {"user_id": "An id that tells nothing about them."},
+    "ResponsesBody": {
+        "model": "`auto`, `fast`, `balanced`, `best`, or a model's name from `/models`.",
+        "input": f"A text, or {ITEMS}",
+        "instructions": "What the model should know and keep to, for this response only.",
+        "previous_response_id": "The response to go on from, whichever model made it.",
+        "conversation": "The conversation to go on with, which then has the input and the output too.",
+        "store": ("Keep the response, so that it can be asked for and gone on from.", True),
+        "background": ("Answer at once, and make the response afterwards.", False),
+        "stream": ("Send the response as server-sent events while it is made.", False),
+        "stream_options": "Only with `stream`.",
+        "include": "What else to show: `reasoning.encrypted_content`, `message.output_text.logprobs`.",
+        "tools": "Functions, each with `name`, `description` and `parameters`; or `web_search`.",
+        "tool_choice": ("Whether functions may or must be called, or which of them.", "auto"),
+        "parallel_tool_calls": ("Allow several calls in one response.", True),
+        "max_tool_calls": "Has no effect on functions; refused with a search.",
+        "text": "Plain text, some JSON object, or JSON that matches a schema; and how long it should be.",
+        "reasoning": "How much a reasoning model thinks before it answers.",
+        "max_output_tokens": "The most tokens that the answer may have, reasoning included.",
+        "temperature": "Lower is more focused, higher more varied. OpenAI's own default is 1.",
+        "top_p": "Only the likeliest tokens that together have this probability. Change this or `temperature`.",
+        "presence_penalty": ("Above 0, words that were said at all become less likely.", 0),
+        "frequency_penalty": ("Above 0, words become less likely the more often they were said.", 0),
+        "top_logprobs": "So many likeliest tokens at each place.",
+        "truncation": ("Input is never cut here.", "disabled"),
+        "metadata": LABELS,
+        "service_tier": ("OpenAI's latency tier.", "auto"),
+        "prompt_cache_key": "Helps OpenAI find its cache of a prompt's beginning.",
+        "prompt_cache_retention": "How long OpenAI keeps it.",
+        "safety_identifier": "Stands for your end user in OpenAI's abuse reports.",
+        "user": "Stands for your end user.",
+        **dict.fromkeys(("prompt", "context_management", "moderation"), NOT_SERVED),
+        **dict.fromkeys(("access_programs", "image", "prompt_cache_options", "client_metadata"), PASSED_OVER),
+    },
+    "ResponsesNewConversation": {"metadata": LABELS, "items": f"What was said before: {ITEMS}"},
+    "ResponsesNewItems": {"items": ITEMS[0].upper() + ITEMS[1:]},
+    "ResponsesUpdate": {"metadata": "The labels from now on."},
 }
 
 TYPES = {
@@ -157,6 +237,9 @@ TYPES = {
     "ImageBody": "What to draw.",
     "GeminiBody": "A conversation and how to answer it.",
     "GeminiCountBody": "What to count: one of the two.",
+    "AnthropicBody": "A conversation and how to answer it.",
+    "AnthropicCountBody": "A conversation, of which only what is read counts.",
+    "ResponsesBody": "What to answer, and how.",
 }
 """What types are, where the code has words of its own for those who write it."""
 
@@ -202,6 +285,7 @@ KINDS = {
 
 HEADERS = {
     "x-request-id": ("Names this request in logs; its number is the `id` of its row in the usage table.", "string"),
+    "request-id": ("The same, where Anthropic's clients look for it.", "string"),
     "X-RateLimit-Limit-Requests": ("Requests a minute that this key may make; absent without a limit.", "integer"),
     "X-RateLimit-Remaining-Requests": ("How many of them are left.", "integer"),
     "X-RateLimit-Reset-Requests": ("When they are all there again, in seconds since 1970, UTC.", "integer"),
@@ -215,6 +299,12 @@ HEADERS = {
 }
 
 SCHEMES = {
+    "x-api-key": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "x-api-key",
+        "description": "`x-api-key: sk-thermo-…`",
+    },
     "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer sk-thermo-…`"},
     "x-goog-api-key": {
         "type": "apiKey",
@@ -232,6 +322,9 @@ SCHEMES = {
 
 SURFACES = {
     "v1": "OpenAI's API, with bounds of its own.",
+    "messages": "Anthropic's API in front of any model, whoever made it.",
+    "embed": "Thesys' C1 API: OpenAI's, with generated interfaces as answers.",
+    "root": "Conversations at the root of the host, where clients of C1 look for them; the same as under `/v1`.",
     "api-v1": "OpenAI's API, with no bounds but the models' own.",
     "api-v1beta": "Gemini's API in front of any model, whoever made it.",
     "": "What needs no key.",
@@ -240,4 +333,4 @@ SURFACES = {
 ABOUT = """\
 A gateway in front of many models. Ask for `auto` and the cheapest model that can do the job answers, or ask for a
 model by its name. Answers carry `x-request-id`; every error says what went wrong in `message`, and why for
-programs in `code`. Requests are counted per key and minute."""
+programs in `code` or `type`. Requests are counted per key and minute."""

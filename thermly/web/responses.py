@@ -131,7 +131,7 @@ class Views:
 
     def _delete(self, response_id: str) -> ResponseReturnValue:
         caller = self._identify()
-        self._memory.forget_response(response_id, caller.account_id)
+        self._background.delete(response_id, caller.account_id)
         return respond.whole(responses.write_deleted(response_id, "response"), ids.new())
 
     def _cancel(self, response_id: str) -> ResponseReturnValue:
