@@ -80,7 +80,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "up": ("redis_server", "settings"),
     "serving": ("settings", "thermly"),
     "sandbox": ("sandbox",),
-    "workers": ("accounting", "background", "context", "gateway", "images", "settings", "workers"),
+    "workers": ("accounting", "background", "context", "gateway", "images", "jobs", "settings", "workers"),
     "__main__": ("cli",),
 }
 ONLY_IN = {

@@ -26,7 +26,7 @@ CAPABILITIES = frozenset(
         *("json_schema", "json_object", "logprobs", "n", "prefill"),
         *("reasoning", "sampling"),
         *("dimensions", "token_input"),
-        "anthropic_tools",
+        *("anthropic_tools", "gemini_tools"),
     )
 )
 KINDS = ("chat", "embedding", "image")
@@ -262,8 +262,8 @@ def _model(name: str, row: Mapping[str, Any], providers: Mapping[str, ProviderRo
     if kind not in KINDS:
         raise CatalogError(f"model {name!r}: kind must be one of {', '.join(KINDS)}, not {kind!r}")
     can = frozenset(map(str, row.get("can", DEFAULT_CAN[kind])))
-    if kind == "chat" and providers[row["provider"]].kind == "anthropic":
-        can |= {"anthropic_tools"}
+    if kind == "chat" and (family := providers[row["provider"]].kind) != "openai_like":
+        can |= {f"{family}_tools"}
     if unknown := can - CAPABILITIES:
         raise CatalogError(f"model {name!r}: unknown capability {', '.join(sorted(unknown))}")
     if row.get("tier") not in (None, *TIERS):

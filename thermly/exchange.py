@@ -173,9 +173,9 @@ class ChatRequest(Struct, frozen=True):
             found.add("web_search")
         if self.messages and self.messages[-1].role == "assistant":
             found.add("prefill")
-        of_anthropic = self.extras.get("anthropic", {}) if self.extras is not None else {}
-        if of_anthropic.get("tools") or of_anthropic.get("mcp_servers"):
-            found.add("anthropic_tools")
+        for wire, facts in (self.extras or {}).items():
+            if wire != "openai" and (facts.get("tools") or facts.get("mcp_servers")):
+                found.add(wire + "_tools")
         return frozenset(found)
 
     def media(self) -> Iterator[Media]:

@@ -16,11 +16,12 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue, SimpleWorker, Worker, worker_registration
-from rq.exceptions import DuplicateJobError
+from rq.exceptions import DuplicateJobError, StopRequested
 from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 
 log = logging.getLogger("thermly.jobs")
+REDIS_AGAIN_S = 2
 QUEUE, SLOW = "thermly", "thermly-slow"
 
 
@@ -154,14 +155,28 @@ def work(redis_url: str, burst: bool = False, waiters: int = 0, patience_s: floa
     """Run jobs in this process until it is told to stop; then images under way are given `patience_s`."""
     stopping = threading.Event()
     threads = [Waiting(redis_url, stopping) for _ in range(0 if burst else waiters)]
-    worker = SimpleWorker([QUEUE], connection=connect(redis_url, timeout_s=None), serializer=JSONSerializer)
-    worker.work(burst=burst, logging_level="WARNING")
+    try:
+        while _listen(redis_url, burst) and not burst:
+            time.sleep(REDIS_AGAIN_S)
+    except StopRequested:  # told to stop while waiting for Redis
+        pass
     stopping.set()
     give_up = time.monotonic() + patience_s
     while any(thread.busy for thread in threads):
         if time.monotonic() >= give_up:
             os._exit(0)  # Python's own end would wait for the upstream; the next start begins these images again
         time.sleep(0.05)
+
+
+def _listen(redis_url: str, burst: bool) -> bool:
+    """Run jobs until told to stop (False), or until Redis goes away: that is no reason to end, for requests are
+    served on without it, and it comes back."""
+    worker = SimpleWorker([QUEUE], connection=connect(redis_url, timeout_s=None), serializer=JSONSerializer)
+    try:
+        worker.work(burst=burst, logging_level="WARNING")
+    except redis.RedisError as error:
+        log.warning("Redis is gone, jobs wait: %s", error)
+    return worker._shutdown_requested_date is None and not worker._stop_requested
 
 
 class Waiting(threading.Thread):

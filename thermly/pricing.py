@@ -219,9 +219,9 @@ def _affordable(available_nanousd: int, input_bound: int, n: int, tier: Price) -
 def measure_embedding(request: EmbeddingRequest) -> tuple[int, int]:
     """Tokens of all inputs: (an estimate, at most). Rows of token numbers are counted already."""
     counted = sum(len(value) for value in request.inputs if not isinstance(value, str))
-    text_bytes = sum(len(value.encode()) for value in request.inputs if isinstance(value, str))
-    texts = sum(isinstance(value, str) for value in request.inputs)
-    return counted + -(-text_bytes // TEXT_BYTES_PER_TOKEN_ESTIMATE), counted + text_bytes + texts * MESSAGE_BOUND
+    sizes = [len(value.encode()) for value in request.inputs if isinstance(value, str)]
+    estimate = sum(-(-size // TEXT_BYTES_PER_TOKEN_ESTIMATE) for size in sizes)
+    return counted + estimate, counted + sum(sizes) + len(sizes) * MESSAGE_BOUND
 
 
 def image_ceiling(request: ImageRequest, target: Target) -> int:

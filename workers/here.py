@@ -7,6 +7,7 @@ from thermly import context
 from thermly.background import Background
 from thermly.gateway import Gateway
 from thermly.images import Images
+from thermly.jobs import Pulse
 from thermly.settings import read
 
 _lock = threading.RLock()
@@ -14,7 +15,16 @@ _lock = threading.RLock()
 
 @functools.cache
 def _gateway() -> Gateway:
-    return context.gateway(read())
+    settings = read()
+    gateway = context.gateway(settings)
+    pulse = Pulse(
+        settings.redis_url,
+        settings.accounting_delay_s,
+        settings.housekeeping_interval_s,
+        gateway.books.settle_leftovers,
+    )
+    gateway.books.nudge = pulse.nudge
+    return gateway
 
 
 @functools.cache

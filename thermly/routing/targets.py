@@ -38,6 +38,7 @@ FEATURES = {
     "web_search": ("web_search_options", "web search"),
     "prefill": ("messages", "a last message by the assistant"),
     "anthropic_tools": ("tools", "tools that Anthropic runs"),
+    "gemini_tools": ("tools", "tools that Google runs"),
 }
 """Capability -> the parameter that asks for it, and its name in sentences."""
 
