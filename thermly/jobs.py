@@ -171,12 +171,13 @@ def work(redis_url: str, burst: bool = False, waiters: int = 0, patience_s: floa
 def _listen(redis_url: str, burst: bool) -> bool:
     """Run jobs until told to stop (False), or until Redis goes away: that is no reason to end, for requests are
     served on without it, and it comes back."""
-    worker = SimpleWorker([QUEUE], connection=connect(redis_url, timeout_s=None), serializer=JSONSerializer)
+    worker: SimpleWorker | None = None
     try:
+        worker = SimpleWorker([QUEUE], connection=connect(redis_url, timeout_s=None), serializer=JSONSerializer)
         worker.work(burst=burst, logging_level="WARNING")
     except redis.RedisError as error:
         log.warning("Redis is gone, jobs wait: %s", error)
-    return worker._shutdown_requested_date is None and not worker._stop_requested
+    return worker is None or (worker._shutdown_requested_date is None and not worker._stop_requested)
 
 
 class Waiting(threading.Thread):
