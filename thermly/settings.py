@@ -50,7 +50,7 @@ SETTINGS = (
         choices=("422", "400"),
     ),
     Setting("max_body_mib", 32, "Largest request body", least=1),
-    Setting("upstream_connect_timeout_s", 5, "Seconds to connect to a provider", least=1),
+    Setting("upstream_connect_timeout_s", 10, "Seconds to connect to a provider", least=1),
     Setting("upstream_timeout_s", 600, "Seconds for a whole reply, or for the first byte of a stream", least=1),
     Setting("upstream_idle_timeout_s", 120, "Seconds of silence after which a stream counts as broken", least=1),
     Setting("keepalive_s", 15, "Seconds of silence after which a streaming client is sent a comment", least=1),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 import requests
 
-from stories.stack import CHAT, Caller, Stack, at_once, order, refusal
+from stories.stack import CHAT, Caller, Stack, at_once, order, refusal, user
 
 
 def told(response: requests.Response) -> tuple[int, int, int]:
@@ -80,3 +81,25 @@ def test_a_key_may_have_its_own_number(stack: Stack) -> None:
 
 def test_the_headers_come_with_streams(stack: Stack) -> None:
     assert told(stack.caller(rpm=5).stream().response)[:2] == (5, 4)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", {"model": "nope", "messages": user("Hello")}),
+        ("/v1/chat/completions", {"model": "claude-sonnet-4-6", "messages": user("Hello"), "n": 2}),
+        ("/v1/embeddings", {"model": "text-embedding-3-small", "input": "x", "dimensions": 99_999}),
+        ("/v1/images/generations", {"model": "dall-e-2", "prompt": "x", "size": "1x1"}),
+        ("/v1/responses", {"model": "nope", "input": "x"}),
+        ("/v1/messages", {"model": "nope", "max_tokens": 5, "messages": user("Hello")}),
+        ("/v1/embed/chat/completions", {"model": "c1/openai/gpt-4o/v-20250930", "messages": user("x"), "n": 2}),
+        ("/api/v1beta/models/nope:generateContent", {"contents": [{"parts": [{"text": "x"}]}]}),
+    ],
+)
+def test_a_body_that_only_its_model_refuses_uses_up_no_allowance(
+    stack: Stack, path: str, body: dict[str, Any]
+) -> None:
+    by = stack.caller(rpm=2, image_rpm=2)
+    statuses = [by.post(body, path).status_code for _ in range(4)]
+    assert {status // 100 for status in statuses} == {4} and 429 not in statuses
+    assert by.post({"model": "gpt-4o", "messages": user("Hello")}).status_code == 200

@@ -292,6 +292,7 @@ def test_counting_refuses_what_asking_would(stack: Stack, rich: Caller) -> None:
     refused(rich.post(b"{", COUNT), 400, "invalid_request_error")
     few = stack.caller(models=["gpt-4o-mini"], rpm=1)
     refused(few.post({"model": "gpt-4o", "messages": user("x")}, COUNT), 403, "permission_error")
+    assert few.post({"model": "gpt-4o-mini", "messages": user("x")}, COUNT).status_code == 200
     asked = few.post({"model": "gpt-4o-mini", "messages": user("x")}, COUNT)
     refused(asked, 429, "rate_limit_error")
     assert int(asked.headers["Retry-After"]) >= 1

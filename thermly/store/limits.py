@@ -19,6 +19,14 @@ def count(tx: Tx, key: str, window_s: int, amount: int, now_ms: int) -> tuple[in
     return int(row[0]), int(row[1])
 
 
+def give_back(tx: Tx, key: str, now_ms: int) -> None:
+    """Uncount one, in the window that is open."""
+    tx.run(
+        "UPDATE rate_window SET count = count - 1 WHERE key = :key AND resets_at_ms > :now AND count > 0",
+        {"key": key, "now": now_ms},
+    )
+
+
 def peek(tx: Tx, key: str, now_ms: int) -> tuple[int, int]:
     """(0, 0) when no window is open."""
     row = tx.one(

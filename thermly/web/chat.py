@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from thermly.dialects import anthropic
 from thermly.dialects.anthropic_betas import with_betas
-from thermly.errors import GatewayError
 from thermly.gateway import Gateway
 from thermly.web import callers, respond
 from thermly.web.edge import Body, Whole
@@ -47,11 +46,7 @@ def view(surface: Surface, gateway: Gateway, limits: Limits):  # type: ignore[no
             asked = replace(asked, fresh=True)
         if surface.dialect is anthropic:
             asked = with_betas(asked, headers.get("anthropic-beta"))
-        told = limits.admit(caller)
-        try:
+        with limits.admitted(caller) as told:
             return respond.answered(gateway.answer(asked, caller, surface.name), asked, surface, told)
-        except GatewayError as error:
-            error.headers += told
-            raise
 
     return chat

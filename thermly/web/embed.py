@@ -20,7 +20,7 @@ from thermly.background import Background
 from thermly.caller import Caller
 from thermly.cards import Card
 from thermly.dialects import openai_chat, openai_models, responses
-from thermly.errors import GatewayError, UnknownModel
+from thermly.errors import UnknownModel
 from thermly.exchange import ChatRequest
 from thermly.gateway import Gateway
 from thermly.generated import Generated
@@ -78,13 +78,9 @@ class Views(responding.Views):
         caller = self._identify()
         understood = self._understand(cast(Body, current).whole_body(), parameters.apply)
         asked = self._thinking(openai_chat.read_request(understood.body, self._surface.bounds), understood.c1)
-        told = self._limits.admit(caller)
-        try:
+        with self._limits.admitted(caller) as told:
             answer = self._generated(asked, caller, understood.library)
             return respond.answered(answer, replace(asked, model=understood.c1.name), self._surface, told)
-        except GatewayError as error:
-            error.headers += told
-            raise
 
     def _read(self, body: bytes) -> Reading:
         understood = self._understand(body, parameters.apply_responses)

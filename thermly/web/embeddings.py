@@ -8,7 +8,6 @@ from flask.typing import ResponseReturnValue
 
 from thermly import embeddings
 from thermly.dialects import openai_embeddings
-from thermly.errors import GatewayError
 from thermly.gateway import Gateway
 from thermly.web import callers, respond
 from thermly.web.edge import Body
@@ -28,10 +27,6 @@ def _register(app: Flask, surface: Surface, gateway: Gateway, limits: Limits) ->
         request = cast(Body, current)
         caller = callers.identify(request.headers, surface.key_headers, gateway.database)
         asked = openai_embeddings.read_request(request.whole_body())
-        told = limits.admit(caller)
-        try:
+        with limits.admitted(caller) as told:
             request_id, reply = embeddings.embed(gateway, asked, caller, surface.name)
-        except GatewayError as error:
-            error.headers += told
-            raise
         return respond.whole(openai_embeddings.write_reply(reply, asked, asked.model), request_id, told)

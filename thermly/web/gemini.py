@@ -118,10 +118,9 @@ class Views:
     @contextlib.contextmanager
     def _admitted(self, caller: Caller) -> Iterator[Headers]:
         """The headers that the limits tell; a refusal has them too, and the field in this wire's words."""
-        told = self._limits.admit(caller)
-        try:
-            yield told
-        except GatewayError as error:
-            gemini.rename_field(error)
-            error.headers += told
-            raise
+        with self._limits.admitted(caller) as told:
+            try:
+                yield told
+            except GatewayError as error:
+                gemini.rename_field(error)
+                raise

@@ -17,7 +17,7 @@ from thermly import ids, images
 from thermly.caller import Caller
 from thermly.dialects import openai_images
 from thermly.dialects.openai_images import Result, Shown, Status
-from thermly.errors import GatewayError, NotFound, Unavailable
+from thermly.errors import NotFound, Unavailable
 from thermly.gateway import Gateway
 from thermly.images import Images
 from thermly.store.images import Image, Job
@@ -60,16 +60,12 @@ class Views:
     def _generate(self) -> ResponseReturnValue:
         caller = self._identify()
         asked = openai_images.read_request(cast(Body, current).whole_body())
-        told = self._limits.admit(caller, "image")
-        try:
+        with self._limits.admitted(caller, "image") as told:
             job_id = self._studio.accept(asked, caller, self._surface.name)
             if ASYNC.search(current.headers.get("Prefer", "")):
                 return self._accepted(self._studio.find(job_id), told)
             job = self._studio.wait(job_id, self._gateway.settings.image_wait_s)
             return self._waited(job, asked.prompt, told)
-        except GatewayError as error:
-            error.headers += told
-            raise
 
     def _accepted(self, job: Job, told: Headers) -> Response:
         headers = [

@@ -19,13 +19,16 @@ from limits.storage import MemoryStorage, Storage
 from limits.strategies import FixedWindowRateLimiter
 
 from thermly.caller import Caller
-from thermly.errors import RateLimited
+from thermly.errors import GatewayError, InvalidRequest, NotFound, PermissionDenied, RateLimited
 from thermly.settings import Settings
 from thermly.store import limits as store
 from thermly.store.db import Database
 
 log = logging.getLogger("thermly.limits")
 WITHOUT_REDIS_S = 5
+REFUSALS = (InvalidRequest, NotFound, PermissionDenied)
+BY_THE_VENDOR = ("upstream_rejected", "content_policy_violation", "context_length_exceeded", "no_image")
+"""Refusals after the upstream was asked: those were requests."""
 
 
 class DatabaseStorage(Storage):
@@ -47,6 +50,10 @@ class DatabaseStorage(Storage):
         with self._database.each() as tx:
             count, resets_at_ms = store.count(tx, key, expiry_s, 1, _now_ms())
         return count, resets_at_ms / 1000
+
+    def give_back(self, key: str) -> None:
+        with self._database.each() as tx:
+            store.give_back(tx, key, _now_ms())
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
         with self._database.each() as tx:
@@ -83,6 +90,30 @@ class Window(FixedWindowRateLimiter):
         admitted = self.hit(item, *identifiers)
         window = self.get_window_stats(item, *identifiers)
         return admitted, window.remaining, window.reset_time
+
+    def give_back(self, item: lib.RateLimitItem, *identifiers: str) -> None:
+        if isinstance(self.storage, DatabaseStorage):
+            self.storage.give_back(item.key_for(*identifiers))
+        else:
+            self.storage.incr(item.key_for(*identifiers), item.get_expiry(), -1)
+
+
+class Admission:
+    """`with` the headers that tell of the limit: an error takes them along, and a request that is refused by its
+    body, though only the model it names shows that, uses up no allowance."""
+
+    def __init__(self, limits: "Limits", caller: Caller, kind: str) -> None:
+        self._limits, self._caller, self._kind = limits, caller, kind
+        self._told = limits.admit(caller, kind)
+
+    def __enter__(self) -> list[tuple[str, str]]:
+        return self._told
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, GatewayError):
+            error.headers += self._told
+            if self._told and isinstance(error, REFUSALS) and error.code not in BY_THE_VENDOR:
+                self._limits.give_back(self._caller, self._kind)
 
 
 class Limits:
@@ -132,6 +163,21 @@ class Limits:
             error.headers = headers
             raise error
         return headers
+
+    def admitted(self, caller: Caller, kind: str = "chat") -> Admission:
+        """Raises RateLimited."""
+        return Admission(self, caller, kind)
+
+    def give_back(self, caller: Caller, kind: str) -> None:
+        rpm = caller.rpm if kind == "chat" else caller.image_rpm
+        item = self._items.get(rpm or 0)
+        if item is None:
+            return
+        try:
+            alone = self._in_redis and time.monotonic() <= self._without_redis_until
+            (self._memory if alone else self._shared).give_back(item, kind, caller.key_id)
+        except (redis.RedisError, lib.errors.StorageError):
+            log.warning("Redis is gone: a refused request stays counted")
 
     def _take(self, item: lib.RateLimitItem, kind: str, key_id: str) -> tuple[bool, int, float]:
         if not self._in_redis:

@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 from thermly import counting, ids
 from thermly.dialects import anthropic
 from thermly.dialects.anthropic_betas import with_betas
-from thermly.errors import GatewayError
 from thermly.gateway import Gateway
 from thermly.web import callers, respond
 from thermly.web.edge import Body, Whole
@@ -30,10 +29,6 @@ def _register(app: Flask, surface: Surface, gateway: Gateway, limits: Limits) ->
         caller = callers.identify(request.headers, surface.key_headers, gateway.database)
         asked = anthropic.read_count_request(request.whole_body(), surface.bounds)
         asked = with_betas(asked, request.headers.get("anthropic-beta"))
-        told = limits.admit(caller)
-        try:
+        with limits.admitted(caller) as told:
             total = counting.count_tokens(gateway, asked, caller)
-        except GatewayError as error:
-            error.headers += told
-            raise
         return Whole(anthropic.write_count(total), [*told, *respond.named(ids.new(), surface)])

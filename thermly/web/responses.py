@@ -83,12 +83,8 @@ class Views:
     def _create(self) -> ResponseReturnValue:
         caller = self._identify()
         reading = self._read(cast(Body, current).whole_body())
-        told = self._limits.admit(caller)
-        try:
+        with self._limits.admitted(caller) as told:
             return self._answer(reading, caller, told)
-        except GatewayError as error:
-            error.headers += told
-            raise
 
     def _read(self, body: bytes) -> Reading:
         asked = responses.read_request(body, self._surface.bounds)
