@@ -93,7 +93,7 @@ ONLY_IN = {
     "pycurl": ("providers.upstream",),
     "sqlite3": ("store", "bill", "images", "examination", "gateway", "web", "cli"),
     "sqlite_utils": ("store",),
-    "requests": ("accounting", "providers.openai_images"),
+    "requests": ("accounting", "providers.fetching"),
     "click": ("cli",),
 }
 
@@ -226,6 +226,7 @@ TESTED_ELSEWHERE = {
     "thermly.pictures": "tests/providers/test_providers_openai_images.py",
     "thermly.plans": "values without code",
     "thermly.providers": "a table without code",
+    "thermly.providers.fetching": "tests/providers/test_providers_openai_images.py",
     "thermly.providers.openai_like_request": "tests/providers/test_openai_like.py",
     "thermly.providers.redaction": "tests/providers/test_upstream.py",
     "thermly.providers.shapes": "the adapters' tests of documents of the wrong shape",

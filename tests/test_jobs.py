@@ -15,6 +15,7 @@ from rq.registry import FailedJobRegistry
 from thermly import accounting, jobs, redis_server
 from thermly.store import money
 from thermly.store.db import Database
+from workers import here
 
 
 class Server:
@@ -75,6 +76,10 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     if accounting.here.cache_info().currsize:
         accounting.here().database.close()
     accounting.here.cache_clear()
+    if here._gateway.cache_info().currsize:
+        here._gateway().close()
+    for made in (here._gateway, here._images, here._background):
+        made.cache_clear()
     base.close()
 
 

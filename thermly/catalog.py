@@ -26,7 +26,7 @@ CAPABILITIES = frozenset(
         *("json_schema", "json_object", "logprobs", "n", "prefill"),
         *("reasoning", "sampling"),
         *("dimensions", "token_input"),
-        *("anthropic_tools", "gemini_tools"),
+        *("anthropic_tools", "gemini_tools", "image_output"),
     )
 )
 KINDS = ("chat", "embedding", "image")

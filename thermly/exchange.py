@@ -176,6 +176,8 @@ class ChatRequest(Struct, frozen=True):
         for wire, facts in (self.extras or {}).items():
             if wire != "openai" and (facts.get("tools") or facts.get("mcp_servers")):
                 found.add(wire + "_tools")
+            if "IMAGE" in facts.get("generationConfig", {}).get("responseModalities", ()):
+                found.add("image_output")
         return frozenset(found)
 
     def media(self) -> Iterator[Media]:

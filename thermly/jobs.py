@@ -1,8 +1,9 @@
-"""The only file that knows RQ: queues, `*_later` functions, and the pulse that calls them.
+"""The only file that knows RQ: queues, `*_later` functions, the pulse that calls them, and the workers.
 
-Jobs are enqueued by dotted name with ids and plain values only, serialised as JSON. Nothing is enqueued per
-request: a request only sets a flag, and one thread per process turns flags into at most one job each few
-seconds. With Redis gone the flag stays set, requests are served on, and the jobs run when it is back.
+Jobs are enqueued by dotted name with ids and plain values only, serialised as JSON. A chat request enqueues
+nothing: it only sets a flag, and one thread per process turns flags into at most one job each few seconds. With
+Redis gone the flag stays set, requests are served on, and the jobs run when it is back. What takes long (images,
+responses in the background) is handed on one by one, to threads that wait side by side.
 """
 
 import logging

@@ -19,8 +19,9 @@ from thermly.catalog import Model, Price, ProviderRow, Target
 from thermly.errors import ContentRefused, GatewayError, InvalidRequest, UpstreamFailed
 from thermly.exchange import Usage
 from thermly.pictures import MOST_BYTES, ImageReply, ImageRequest, Picture, sniff
-from thermly.providers import openai_images
-from thermly.providers.openai_images import draw, fetch
+from thermly.providers import fetching, openai_images
+from thermly.providers.fetching import fetch
+from thermly.providers.openai_images import draw
 from thermly.providers.upstream import Client
 from thermly.sandbox.server import Sandbox, start
 
@@ -512,7 +513,7 @@ def test_an_image_without_a_length_is_bounded_too(host: Site):
 
 
 def test_an_image_that_drips_is_given_up(host: Site, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(openai_images, "FETCH_S", 0.2)
+    monkeypatch.setattr(fetching, "FETCH_S", 0.2)
     started = time.monotonic()
     assert failed(host.has("/a", LENGTHY % 100, *[b"x", 0.05] * 100), host.url) == "it comes too slowly"
     assert failed(host.has("/b", LENGTHY % 100, b"x", 3.0), host.url) == "ReadTimeoutError"

@@ -210,6 +210,7 @@ NEEDS = {
     "web_search": {"web_search": {}},
     "prefill": {"messages": (Message("assistant", (Text("So"),)),)},
     "anthropic_tools": {"extras": {"anthropic": {"tools": [{"type": "web_fetch_20250910"}]}}},
+    "image_output": {"extras": {"gemini": {"generationConfig": {"responseModalities": ["TEXT", "IMAGE"]}}}},
     "gemini_tools": {"extras": {"gemini": {"tools": [{"urlContext": {}}]}}},
 }
 

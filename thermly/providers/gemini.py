@@ -67,7 +67,7 @@ NAMED = frozenset(("content", "finishReason", "index", "tokenCount"))
 def answer(request: ChatRequest, target: Target, max_output_tokens: int, client: Client) -> Iterator[Event]:
     body = msgspec.json.encode(write_request(request, target, max_output_tokens))
     url = f"{target.provider.base_url}/v1beta/models/{target.model.upstream}:"
-    headers = _headers(target)
+    headers = headers_for(target)
     if not request.stream:
         yield from read_reply(client.json(url + "generateContent", headers, body, explain))
         return
@@ -83,14 +83,14 @@ def count_tokens(request: ChatRequest, target: Target, client: Client) -> int:
     asked = {"model": f"models/{target.model.upstream}", **write_request(request, target, 1)}
     url = f"{target.provider.base_url}/v1beta/models/{target.model.upstream}:countTokens"
     body = msgspec.json.encode({"generateContentRequest": asked})
-    doc = client.json(url, _headers(target), body, explain)
+    doc = client.json(url, headers_for(target), body, explain)
     try:
         return read_count(doc, "totalTokens")
     except BROKEN as error:
         raise malformed(error) from error
 
 
-def _headers(target: Target) -> list[str]:
+def headers_for(target: Target) -> list[str]:
     headers = ["Content-Type: application/json", "Expect:"]
     if target.provider.key:
         headers.append("x-goog-api-key: " + target.provider.key)

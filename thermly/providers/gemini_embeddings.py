@@ -14,7 +14,7 @@ import msgspec
 from thermly.catalog import Target
 from thermly.exchange import Usage
 from thermly.providers.failures import failure, malformed
-from thermly.providers.gemini import explain, read_usage
+from thermly.providers.gemini import explain, headers_for, read_usage
 from thermly.providers.gemini_request import WIRE
 from thermly.providers.shapes import BROKEN, JSON, read_object, read_objects, unsupported
 from thermly.providers.upstream import Client
@@ -28,10 +28,7 @@ def embed(request: EmbeddingRequest, target: Target, client: Client) -> Embeddin
     """Refuses token numbers: they are another vendor's."""
     body = msgspec.json.encode(write_request(request, target))
     url = f"{target.provider.base_url}/v1beta/models/{target.model.upstream}:batchEmbedContents"
-    headers = ["Content-Type: application/json", "Expect:"]
-    if target.provider.key:
-        headers.append("x-goog-api-key: " + target.provider.key)
-    return read_reply(client.json(url, headers, body, explain), request)
+    return read_reply(client.json(url, headers_for(target), body, explain), request)
 
 
 def write_request(request: EmbeddingRequest, target: Target) -> JSON:

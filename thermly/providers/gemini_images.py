@@ -14,7 +14,7 @@ from thermly.catalog import Target
 from thermly.errors import ContentRefused, InvalidRequest, UpstreamFailed
 from thermly.pictures import ImageReply, ImageRequest, Picture, picture, unpacked
 from thermly.providers.failures import failure, malformed
-from thermly.providers.gemini import REASONS, explain, read_usage
+from thermly.providers.gemini import REASONS, explain, headers_for, read_usage
 from thermly.providers.redaction import redact
 from thermly.providers.shapes import BROKEN, JSON, read_name, read_object, read_objects, read_text
 from thermly.providers.upstream import Client
@@ -32,10 +32,7 @@ def draw(
         raise ValueError("one call draws one image")
     body = msgspec.json.encode(write_request(request.prompt, size))
     url = f"{target.provider.base_url}/v1beta/models/{target.model.upstream}:generateContent"
-    headers = ["Content-Type: application/json", "Expect:"]
-    if target.provider.key:
-        headers.append("x-goog-api-key: " + target.provider.key)
-    return read_reply(client.json(url, headers, body, explain))
+    return read_reply(client.json(url, headers_for(target), body, explain))
 
 
 def write_request(prompt: str, size: str | None) -> JSON:

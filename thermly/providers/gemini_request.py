@@ -58,7 +58,7 @@ def generation(target: Target) -> int:
 
 def write_request(request: ChatRequest, target: Target, max_output_tokens: int) -> JSON:
     can = target.model.can
-    refuse(request, (can | {"gemini_tools"}) - {"logprobs", "audio_output", "web_search"})
+    refuse(request, (can | {"gemini_tools", "image_output"}) - {"logprobs", "audio_output", "web_search"})
     body: JSON = dict(facts_of(request, WIRE))
     system, contents = write_contents(request)
     if not contents:

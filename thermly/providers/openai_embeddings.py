@@ -13,7 +13,7 @@ import msgspec
 from thermly.catalog import Target
 from thermly.exchange import Usage
 from thermly.providers.failures import failure, malformed
-from thermly.providers.openai_like import explain, read_usage
+from thermly.providers.openai_like import explain, headers_for, read_usage
 from thermly.providers.openai_like_request import WIRE
 from thermly.providers.shapes import BROKEN, JSON, read_count, read_object, read_objects
 from thermly.providers.upstream import Client
@@ -25,10 +25,9 @@ MOST_NUMBERS_AS_TEXT = 1 << 20
 
 def embed(request: EmbeddingRequest, target: Target, client: Client) -> EmbeddingReply:
     body = msgspec.json.encode(write_request(request, target))
-    headers = ["Content-Type: application/json", "Expect:"]
-    if target.provider.key:
-        headers.append("Authorization: Bearer " + target.provider.key)
-    return read_reply(client.json(target.provider.base_url + "/embeddings", headers, body, explain), request)
+    return read_reply(
+        client.json(target.provider.base_url + "/embeddings", headers_for(target), body, explain), request
+    )
 
 
 def write_request(request: EmbeddingRequest, target: Target) -> JSON:

@@ -70,9 +70,7 @@ Said = Text | Refusal | Reasoning
 def answer(request: ChatRequest, target: Target, max_output_tokens: int, client: Client) -> Iterator[Event]:
     body = msgspec.json.encode(write_request(request, target, max_output_tokens))
     url = target.provider.base_url + "/chat/completions"
-    headers = ["Content-Type: application/json", "Expect:"]
-    if target.provider.key:
-        headers.append("Authorization: Bearer " + target.provider.key)
+    headers = headers_for(target)
     if not request.stream:
         yield from read_reply(client.json(url, headers, body, explain))
         return
@@ -81,6 +79,13 @@ def answer(request: ChatRequest, target: Target, max_output_tokens: int, client:
         yield from read_stream(pairs)
     finally:
         pairs.close()  # type: ignore[attr-defined]
+
+
+def headers_for(target: Target) -> list[str]:
+    headers = ["Content-Type: application/json", "Expect:"]
+    if target.provider.key:
+        headers.append("Authorization: Bearer " + target.provider.key)
+    return headers
 
 
 def explain(doc: Any) -> VendorError:

@@ -39,6 +39,7 @@ FEATURES = {
     "prefill": ("messages", "a last message by the assistant"),
     "anthropic_tools": ("tools", "tools that Anthropic runs"),
     "gemini_tools": ("tools", "tools that Google runs"),
+    "image_output": ("modalities", "images in its answers"),
 }
 """Capability -> the parameter that asks for it, and its name in sentences."""
 

@@ -62,11 +62,6 @@ class Understood(Struct, frozen=True):
 
 
 class Views(responding.Views):
-    def __init__(
-        self, surface: Surface, memory: Memory, background: Background, gateway: Gateway, limits: Limits
-    ) -> None:
-        super().__init__(surface, memory, background, gateway, limits)
-
     def register(self, app: Flask) -> None:
         super().register(app)
         prefix, name = self._surface.prefix, self._surface.name
