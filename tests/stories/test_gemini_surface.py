@@ -563,6 +563,9 @@ def test_a_refusal_names_the_field(rich: Caller, param: str, fields: JSON) -> No
 @pytest.mark.parametrize(("param", "model", "fields"), [
     ("generationConfig.candidateCount", "claude-sonnet-4-5", config(candidateCount=2)),
     ("generationConfig.responseLogprobs", "claude-sonnet-4-5", config(responseLogprobs=True)),
+    ("generationConfig.responseModalities", "gpt-4o", config(responseModalities=["TEXT", "IMAGE"])),
+    ("generationConfig.responseModalities", "gemini-2.5-flash", config(responseModalities=["IMAGE"])),
+    ("tools", "gpt-4o", {"tools": [{"codeExecution": {}}]}),
     ("toolConfig.functionCallingConfig", "claude-sonnet-5-5", {
         "tools": TOOLS, "toolConfig": {"functionCallingConfig": {"mode": "ANY"}}}),
     ("contents", "deepseek-v4-pro", {"contents": [{"parts": [
