@@ -23,6 +23,7 @@ each_module = pytest.mark.parametrize("module", FILES)
 # ---- imports
 
 VALUES = (
+    "amounts",
     "assembler",
     "caller",
     "cards",
@@ -38,7 +39,7 @@ VALUES = (
     "vectors",
 )
 WAIST = ("cards", "errors", "exchange", "pictures", "vectors")
-SMALL = ("caller", "errors", "exchange", "ids", "plans", "settings")
+SMALL = ("amounts", "caller", "errors", "exchange", "ids", "plans", "settings")
 # A module stands under its own name, or under the room that it is in. `thermly` itself names every part.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(VALUES, VALUES),
@@ -63,6 +64,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *(*VALUES, "dialects", "gateway", "embeddings", "images", "counting", "listing", "memory", "store"),
         *("background", "generated", "genui", "web"),
     ),
+    "people": (*VALUES, "store"),
+    "console": (*VALUES, "routing", "gateway", "health", "listing", "people", "store", "console"),
     "configured": VALUES,
     "context": (
         *(*VALUES, "background", "bill", "configured", "gateway", "images", "jobs", "memory", "providers"),
@@ -72,7 +75,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "examination": (*VALUES, "bill", "configured", "redis_server", "store"),
     "cli": (
         *(*VALUES, "routing", "providers", "store", "gateway", "configured", "context", "accounting"),
-        *("examination", "jobs", "logs", "redis_server", "serving", "up", "cli"),
+        *("examination", "jobs", "logs", "people", "redis_server", "serving", "up", "cli"),
     ),
     "jobs": ("settings",),
     "logs": (),
@@ -86,8 +89,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 ONLY_IN = {
     "rq": ("jobs",),
     "redis": ("jobs", "web.limits", "examination"),
-    "flask": ("web", "thermly"),
-    "werkzeug": ("web", "thermly"),
+    "flask": ("web", "console", "thermly"),
+    "werkzeug": ("web", "console", "people", "thermly"),
+    "flask_login": ("console",),
+    "flask_wtf": ("console",),
+    "wtforms": ("console",),
+    "pygal": ("console.drawing",),
     "flask_limiter": ("web",),
     "gunicorn": ("web.worker", "serving"),
     "pycurl": ("providers.upstream",),

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI application. Raises SettingsError, CatalogError or SchemaBehind, each saying what mends it."""
     from thermly import context, logs
+    from thermly.console import MOUNT, Mounted
+    from thermly.console.at import At
     from thermly.jobs import Pulse
     from thermly.settings import read
     from thermly.web import (
@@ -26,12 +28,14 @@ def create_app(settings: Settings | None = None) -> Flask:
         health,
         images,
         messages,
+        metrics,
         models,
-        responses,
     )
     from thermly.web.edge import Edge
     from thermly.web.limits import Limits
     from thermly.web.surfaces import surfaces
+
+    from flask import redirect
 
     settings = settings or read()
     logs.configure(settings.log_level)
@@ -59,12 +63,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     images.register(app, rows, studio, gateway, limits)
     gemini.register(app, rows, gateway, limits)
     messages.register(app, rows, gateway, limits)
-    later = context.background(gateway)
-    responses.register(app, rows, memory, later, gateway, limits)
-    embed.register(app, rows, memory, later, gateway, limits)
+    embed.register(app, rows, memory, context.background(gateway), gateway, limits)
     conversations.register(app, rows[-1], memory, gateway)
     health.register(app, gateway)
+    metrics.register(app, gateway)
     docs.register(app, rows, gateway)
     failures.register(app, rows)
+    app.wsgi_app = Mounted(app.wsgi_app, At(gateway, app.wsgi_app))  # type: ignore[method-assign]
+    app.add_url_rule("/", "home", lambda: redirect(MOUNT + "/"))
     pulse.nudge()
     return app

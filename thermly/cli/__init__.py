@@ -36,10 +36,11 @@ def main() -> None:
 
 
 def _register() -> None:
-    from thermly.cli import accounts, inspecting, running
+    from thermly.cli import accounts, browsing, files, inspecting, people, running
 
-    for command in (*running.COMMANDS, *accounts.COMMANDS, *inspecting.COMMANDS):
-        main.add_command(command)
+    for module in (running, files, browsing, accounts, inspecting, people):
+        for command in module.COMMANDS:
+            main.add_command(command)
 
 
 _register()

@@ -3,9 +3,8 @@
 import click
 
 from thermly import ids
+from thermly.amounts import MOST_USD, NANO_PER_USD, usd, utc
 from thermly.cli.common import (
-    MOST_USD,
-    NANO_PER_USD,
     Moment,
     Rate,
     Usd,
@@ -14,8 +13,6 @@ from thermly.cli.common import (
     database,
     now_ms,
     out,
-    usd,
-    utc,
 )
 from thermly.plans import DEFAULT, PLANS
 from thermly.store import accounts, keys

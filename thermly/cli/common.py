@@ -5,20 +5,17 @@ import json
 import re
 import time
 from collections.abc import Iterable, Sequence
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import click
 
 from thermly import settings as settings_module
+from thermly.amounts import parse_usd
 from thermly.settings import Settings
 from thermly.store import accounts, db
 from thermly.store.accounts import Account
 from thermly.store.db import Database, Tx
 
-NANO_PER_USD = 10**9
-NANO = Decimal("1e-9")
-MOST_USD = 1_000_000_000
 LAST_MS = 253_402_300_799_999  # the end of the year 9999
 _SPAN = re.compile(r"^(\d+)([mhdw])$")
 _SPAN_S = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -61,15 +58,9 @@ class Usd(click.ParamType[int]):
         if isinstance(value, int):
             return value
         try:
-            amount = Decimal(str(value).replace("_", "").removeprefix("$"))
-        except InvalidOperation:
-            self.fail(f"{value!r} is not an amount of dollars.", param, ctx)
-        if not amount.is_finite() or abs(amount) > MOST_USD or (amount < 0 and not self.negative):
-            self.fail(f"{value!r} is not between 0 and {MOST_USD:,} dollars.", param, ctx)
-        kept = amount.quantize(NANO)
-        if kept != amount:
-            self.fail(f"{value!r} has more than nine decimals.", param, ctx)
-        return int(kept * NANO_PER_USD)
+            return parse_usd(str(value), self.negative)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Moment(click.ParamType[int]):
@@ -112,18 +103,6 @@ class Rate(click.ParamType[int]):
         if not 0 < rate <= 10_000_000:
             self.fail(f"{value!r} is neither a number above 0 nor 'unlimited'.", param, ctx)
         return rate
-
-
-def usd(nanousd: int) -> str:
-    """Exactly, with at least two decimals."""
-    sign, whole, nano = "-" if nanousd < 0 else "", abs(nanousd) // NANO_PER_USD, abs(nanousd) % NANO_PER_USD
-    return f"{sign}{whole}.{f'{nano:09d}'.rstrip('0').ljust(2, '0')}"
-
-
-def utc(at_ms: int | None) -> str:
-    if at_ms is None:
-        return ""
-    return datetime.datetime.fromtimestamp(at_ms / 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def out(rows: Sequence[dict[str, Any]], as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`thermly up`, `serve`, `worker`, `migrate`, `backup`: what runs, and the file it runs on."""
+"""`thermly up`, `serve`, `worker`, `migrate`: what runs, and the file it runs on."""
 
 import subprocess
 import sys
@@ -17,6 +17,7 @@ BANNER = """
              -H "Authorization: Bearer {shown}" -H "Content-Type: application/json" \\
              -d '{{"model": "auto", "messages": [{{"role": "user", "content": "Hello!"}}]}}'
 
+  console  {url}/console   {admin}
   upstream {upstream}
   data     {instance}
 """
@@ -48,6 +49,7 @@ def up(no_demo: bool) -> None:
     else:
         upstream = ", ".join(serving) or "none: set OPENAI_API_KEY, or add a provider to thermly.toml"
     key, shown = (None, "$THERMLY_KEY") if no_demo else demo_key(settings)
+    admin = first_admin(settings)
     supervisor.add_servers()
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
     text = BANNER.format(
@@ -55,6 +57,7 @@ def up(no_demo: bool) -> None:
         key=key or "make one: thermly account create NAME --credit 5; thermly key create --account NAME",
         shown=shown,
         upstream=upstream,
+        admin=admin,
         instance=settings.instance,
     )
     code = supervisor.run(lambda: print(text, flush=True))
@@ -67,7 +70,8 @@ def up(no_demo: bool) -> None:
 def demo_key(settings: Settings) -> tuple[str, str]:
     """The key of the first start, made once and then read from its file; (what to say, what to use)."""
     from thermly import ids
-    from thermly.cli.common import NANO_PER_USD, now_ms
+    from thermly.amounts import NANO_PER_USD
+    from thermly.cli.common import now_ms
     from thermly.plans import DEFAULT
     from thermly.store import accounts, keys
     from thermly.store.db import Database
@@ -93,6 +97,21 @@ def demo_key(settings: Settings) -> tuple[str, str]:
     write_private(path, key + "\n")
     database.connection.close()
     return f"{key}   (account {DEMO}, {settings.demo_credit_usd} USD of credit)", key
+
+
+def first_admin(settings: Settings) -> str:
+    """The first start's own admin, told once. Made by a process of its own: what it imports would stay in this."""
+    from thermly.store import people
+    from thermly.store.db import Database
+
+    database = Database(settings.database)
+    with database.each() as tx:
+        known = people.listed(tx)
+    database.connection.close()
+    if known:
+        return ""
+    command = [sys.executable, "-m", "thermly", "person", "first"]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 @click.command()
@@ -145,33 +164,4 @@ def migrate(check: bool) -> None:
     click.echo("\n".join(f"applied {name}" for name in done) or "up to date")
 
 
-@click.command()
-@click.argument("target", type=click.Path(path_type=Path), required=False)
-def backup(target: Path | None) -> None:
-    """A consistent copy of the database, also while the gateway serves; prints its path."""
-    import datetime
-    import os
-    import sqlite3
-
-    from thermly.cli.common import database
-    from thermly.store import db
-
-    settings = read()
-    database(settings)
-    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S")
-    path = target or settings.instance / f"backup-{stamp}.db"
-    if path.exists():
-        raise click.ClickException(f"{path} exists already.")
-    source = db.connect(settings.database)
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    copy = sqlite3.connect(path)
-    try:
-        source.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")
-    finally:
-        copy.close()
-        source.close()
-    click.echo(str(path))
-
-
-COMMANDS = (up, serve, worker, migrate, backup)
+COMMANDS = (up, serve, worker, migrate)

@@ -1,0 +1,35 @@
+"""Dollars as people write them <-> whole nano-dollars; times as people read them. Values only."""
+
+import datetime
+from decimal import Decimal, InvalidOperation
+
+NANO_PER_USD = 10**9
+MOST_USD = 1_000_000_000
+_NANO = Decimal("1e-9")
+
+
+def parse_usd(text: str, negative: bool = False) -> int:
+    """Nano-dollars. Raises ValueError, with a sentence, for what is no amount, is beyond a billion dollars, or has
+    more than nine decimals, which could not be kept."""
+    try:
+        amount = Decimal(text.strip().replace("_", "").removeprefix("$"))
+    except InvalidOperation as error:
+        raise ValueError(f"{text!r} is not an amount of dollars.") from error
+    if not amount.is_finite() or abs(amount) > MOST_USD or (amount < 0 and not negative):
+        raise ValueError(f"{text!r} is not between 0 and {MOST_USD:,} dollars.")
+    kept = amount.quantize(_NANO)
+    if kept != amount:
+        raise ValueError(f"{text!r} has more than nine decimals.")
+    return int(kept * NANO_PER_USD)
+
+
+def usd(nanousd: int) -> str:
+    """Exactly, with at least two decimals."""
+    sign, whole, nano = "-" if nanousd < 0 else "", abs(nanousd) // NANO_PER_USD, abs(nanousd) % NANO_PER_USD
+    return f"{sign}{whole}.{f'{nano:09d}'.rstrip('0').ljust(2, '0')}"
+
+
+def utc(at_ms: int | None) -> str:
+    if at_ms is None:
+        return ""
+    return datetime.datetime.fromtimestamp(at_ms / 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,52 @@
+"""What the pages stand on: the gateway whose books they show, and the API that the playground asks.
+
+Knows: how it is put together. Must not know: any page.
+"""
+
+import functools
+import os
+import secrets
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from flask import current_app
+
+from thermly.gateway import Gateway
+from thermly.people import People
+from thermly.store.db import Database
+
+
+class At:
+    """`api` is the WSGI application of the API, for the playground's own requests."""
+
+    def __init__(self, gateway: Gateway, api: Callable[[dict[str, Any], Any], Iterable[bytes]]) -> None:
+        self.gateway, self.api = gateway, api
+        self.people = People(gateway.database)
+
+    @property
+    def database(self) -> Database:
+        return self.gateway.database
+
+    @functools.cached_property
+    def secret(self) -> bytes:
+        """Signs cookies and form tokens; made once, shared by all processes, never in the database."""
+        return of_file(self.gateway.settings.instance / "console.secret")
+
+
+def of_file(path: Path) -> bytes:
+    """The secret in the file, made by whoever comes first."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        pass
+    else:
+        with os.fdopen(fd, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+    return path.read_text(encoding="ascii").encode()
+
+
+def here() -> At:
+    """That of the running application."""
+    at: At = current_app.extensions["thermly"]
+    return at

@@ -1,0 +1,90 @@
+"""Signing in and out, and choosing a password by a link.
+
+Knows: the forms. Must not know: how passwords are checked.
+"""
+
+from flask import Flask, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import PasswordField, StringField
+from wtforms.validators import InputRequired, Length
+
+from thermly.console import guard
+from thermly.console.at import here
+from thermly.people import LEAST_CHARS, CannotSignIn, TooManyAttempts, WeakPassword
+
+ELSEWHERE = ("//", "/\\")
+
+
+class SignInForm(FlaskForm):  # type: ignore[misc]
+    email = StringField("E-mail", [InputRequired(), Length(max=200)], render_kw={"autocomplete": "username"})
+    password = PasswordField(
+        "Password", [InputRequired(), Length(max=256)], render_kw={"autocomplete": "current-password"}
+    )
+
+
+class ChooseForm(FlaskForm):  # type: ignore[misc]
+    password = PasswordField(
+        "New password",
+        [InputRequired(), Length(max=256)],
+        description=f"At least {LEAST_CHARS} characters.",
+        render_kw={"autocomplete": "new-password"},
+    )
+
+
+def register(app: Flask) -> None:
+    guard.page(app, "/sign-in", sign_in, "anyone", ("GET", "POST"))
+    guard.page(app, "/sign-out", sign_out, "member", ("POST",))
+    guard.page(app, "/invitation/<token>", invitation, "anyone", ("GET", "POST"))
+
+
+def sign_in() -> ResponseReturnValue:
+    form, status = SignInForm(), 200
+    if form.validate_on_submit():
+        try:
+            token = here().people.sign_in(
+                form.email.data.strip(), form.password.data, request.remote_addr or "", _agent()
+            )
+        except CannotSignIn as error:
+            form.form_errors.append(str(error))
+            status = 429 if isinstance(error, TooManyAttempts) else 403
+        else:
+            guard.sign_in(token)
+            return redirect(_next(), 303)
+    return render_template("sign_in.html", form=form), status
+
+
+def sign_out() -> ResponseReturnValue:
+    from flask_login import current_user, logout_user
+
+    here().people.sign_out(current_user.token)
+    logout_user()
+    return redirect(url_for("sessions.sign_in"), 303)
+
+
+def invitation(token: str) -> ResponseReturnValue:
+    form, status = ChooseForm(), 200
+    if form.validate_on_submit():
+        try:
+            session_token = here().people.accept(token, form.password.data, _agent())
+        except WeakPassword as error:
+            form.password.errors = [*form.password.errors, str(error)]
+            status = 422
+        else:
+            if session_token is None:
+                return guard.failed("This link was used, or it is too old. Ask for another.", "sessions.sign_in")
+            guard.sign_in(session_token)
+            return guard.done("Your password is set. You are signed in.", "overview.overview")
+    return render_template("invitation.html", form=form), status
+
+
+def _agent() -> str:
+    return request.headers.get("User-Agent", "")
+
+
+def _next() -> str:
+    """Where they wanted to go, if that is here."""
+    wanted = request.args.get("next", "")
+    if wanted.startswith("/") and not wanted.startswith(ELSEWHERE) and "\\" not in wanted:
+        return request.script_root + wanted
+    return url_for("overview.overview")
