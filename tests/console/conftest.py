@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import requests
 from stories.stack import Stack
 
+from console import browser
 from thermly import ids
 from thermly.people import People
 from thermly.store import accounts, people
@@ -97,3 +98,27 @@ def admin(arrive: Arrive) -> Visitor:
 @pytest.fixture
 def nobody(stack: Stack) -> Visitor:
     return Visitor(stack)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    with browser.launched() as found:
+        yield found
+
+
+class Guest:
+    """A visitor's pages in Chromium, signed in."""
+
+    def __init__(self, chromium: Any, visitor: Visitor) -> None:
+        self._chromium, self.visitor = chromium, visitor
+
+    def open(self, path: str = "/", size: str = "desktop", scheme: str = "light") -> Any:
+        page = browser.opened(self._chromium, size, scheme)
+        page.complaints = []
+        page.on("console", lambda told: page.complaints.append(told.text) if told.type == "error" else None)
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.context.add_cookies(
+            [{"name": c.name, "value": c.value, "url": self.visitor.stack.url} for c in self.visitor.http.cookies]
+        )
+        page.goto(self.visitor.base + path)
+        return page

@@ -132,7 +132,7 @@ def test_where_they_wanted_to_go_is_only_here(arrive: Arrive):
             data={
                 "csrf_token": visitor.token("/sign-in"),
                 "email": visitor.email,
-                "password": "correct horse battery",
+                "password": PASSWORD,
             },
             allow_redirects=False,
         )

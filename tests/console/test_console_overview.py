@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 import re
 
-from console.conftest import Arrive, Visitor
 from stories.stack import Stack, mark, wait_for
+
+from console.conftest import Arrive, Visitor
 
 
 def figures(text: str) -> dict[str, str]:

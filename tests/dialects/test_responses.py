@@ -112,7 +112,7 @@ def test_what_is_asked_of_the_gateway_itself(fields: JSON, name: str, value: Any
 @pytest.mark.parametrize(("fields", "name", "value"), [
     ({}, "text", {"format": {"type": "text"}, "verbosity": "medium"}),
     ({"text": {"format": SCHEMA, "verbosity": "low"}}, "text",
-     {"format": {**SCHEMA, "description": None, "strict": False}, "verbosity": "low"}),
+     {"format": {**SCHEMA, "description": "", "strict": False}, "verbosity": "low"}),
     ({"conversation": "conv_1"}, "conversation", {"id": "conv_1"}),
     ({"conversation": {"id": "conv_1"}}, "conversation", {"id": "conv_1"}),
     ({"reasoning": {"effort": "low", "generate_summary": "concise"}}, "reasoning",

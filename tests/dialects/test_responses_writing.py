@@ -244,6 +244,8 @@ def test_the_events_of_an_answer():
     added = [payload["item"] for payload in payloads if payload["type"] == "response.output_item.added"]
     assert [item["status"] for item in added] == ["in_progress"] * 3
     assert (added[0]["summary"], added[1]["content"], added[2]["arguments"]) == ([], [], "")
+    (arguments,) = [payload for payload in payloads if payload["type"].endswith("arguments.done")]
+    assert (arguments["name"], arguments["arguments"]) == (CALL.name, CALL.arguments)
 
 
 def test_a_delta_is_the_same_however_it_is_written():

@@ -355,7 +355,7 @@ def _told_text(text: t.TextBody) -> JSON:
     if isinstance(form, t.FormatSchema):
         told |= {
             "name": form.name,
-            "description": form.description,
+            "description": form.description or "",  # Open Responses wants it there, OpenAI's schema wants no null
             "schema": form.schema,
             "strict": bool(form.strict),
         }

@@ -201,6 +201,7 @@ class ResponseEvent(Struct, kw_only=True):
     logprobs: list[TokenRow] | UnsetType = UNSET
     text: str | UnsetType = UNSET
     refusal: str | UnsetType = UNSET
+    name: Annotated[str | UnsetType, _says("Of the function whose arguments are complete.")] = UNSET
     arguments: str | UnsetType = UNSET
     annotation_index: Count | UnsetType = UNSET
     annotation: Facts | UnsetType = UNSET

@@ -213,7 +213,7 @@ class Writer:
             self._item["status"] = "incomplete"
         self.response |= {"status": status, "completed_at": None, "incomplete_details": None}
 
-    def _event(self, name: str, **fields: Any) -> tuple[str, JSON]:
+    def _event(self, name: str, /, **fields: Any) -> tuple[str, JSON]:
         self._sequence += 1
         return name, {"type": name, "sequence_number": self._sequence, **fields}
 
@@ -311,8 +311,10 @@ class Writer:
             return []
         text, (name, field, around) = self._settle(), WORDS[self._kind]
         part, self._part = self._part, None
-        rows = {"logprobs": self._rows} if self._kind is Text else {}
-        pairs = [self._event(name + ".done", **self._place, **{field: text}, **rows)]
+        more: JSON = {"logprobs": self._rows} if self._kind is Text else {}
+        if self._kind is ToolCall:
+            more = {"name": part["name"]}
+        pairs = [self._event(name + ".done", **self._place, **{field: text}, **more)]
         if around:
             pairs.append(self._event(around + ".done", **self._place, part=part))
         return pairs

@@ -1,0 +1,98 @@
+"""The pages in a real browser: the whole way of a key, every page for everybody's eyes and hands."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from stories.stack import Caller, Stack, mark, wait_for
+
+from console.conftest import Arrive, Guest
+
+PAGES = ("/", "/keys", "/billing", "/usage", "/models", "/playground", "/profile", "/accounts", "/settings")
+SERIOUS = {"serious", "critical"}
+
+
+@pytest.fixture
+def furnished(stack: Stack, arrive: Arrive) -> Any:
+    """An admin whose account has a key and some traffic, so that pages show more than that they are empty."""
+    visitor = arrive("admin")
+    caller = Caller(stack, visitor.account_id, stack.key(visitor.account_id, name="shop"))
+    for text, model in (("Hello", "auto"), ("Hello", "auto"), ("Prove Fermat's last theorem.", "best")):
+        caller.told(f"{text} {mark()}", model)
+    sql = "SELECT COALESCE(SUM(requests), 0) AS n FROM usage_day WHERE account_id = :id"
+    assert wait_for(lambda: stack.rows(sql, id=visitor.account_id)[0]["n"] == 3, 20)
+    return visitor
+
+
+def complaints(page: Any) -> list[str]:
+    """What stands in the way of people with a keyboard or a screen reader."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v["impact"] in SERIOUS]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_every_page_can_be_used_by_everybody(chromium: Any, furnished: Any, scheme: str, size: str):
+    page = Guest(chromium, furnished).open("/", size, scheme)
+    for path in PAGES:
+        page.goto(furnished.base + path)
+        assert complaints(page) == [], path
+        assert page.complaints == [], path
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= page.viewport_size["width"], f"{path} is wider than the {size}"
+        assert page.locator("h1").count() == 1, path
+
+
+def test_the_way_of_a_key(chromium: Any, stack: Stack, arrive: Arrive):
+    visitor = arrive("member")
+    page = Guest(chromium, visitor).open("/keys")
+    page.get_by_label("Name").first.fill("my laptop")
+    page.get_by_role("button", name=re.compile("create", re.I)).first.click()
+    key = page.locator("code", has_text="sk-thermo-").first.inner_text().strip()
+    caller, told = Caller(stack, visitor.account_id, key), mark()
+    assert caller.told(f"Hello {told}", "gpt-4o-mini")["choices"]
+
+    page.goto(visitor.base + "/usage")
+    assert page.get_by_text("gpt-4o-mini").count() and page.get_by_text("my laptop").count()
+    assert told not in page.content(), "prompts are nobody's business"
+
+    page.goto(visitor.base + "/keys")
+    assert key not in page.content(), "a key is shown once"
+    page.get_by_role("link", name="my laptop").first.click()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name=re.compile("revoke", re.I)).first.click()
+    page.wait_for_load_state()
+    response = caller.ask("Hello again", "gpt-4o-mini")
+    assert response.status_code == 401 and "revoked" in response.json()["error"]["message"]
+
+
+def test_the_menu_opens_on_a_phone(chromium: Any, furnished: Any):
+    page = Guest(chromium, furnished).open("/", "phone")
+    link = page.get_by_role("link", name="API keys")
+    assert not link.is_visible()
+    page.get_by_role("button", name="Menu").click()
+    link.click()
+    assert page.url.endswith("/keys")
+
+
+def test_pages_work_by_keyboard_alone(chromium: Any, furnished: Any):
+    page = Guest(chromium, furnished).open("/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "To the content"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main")
+
+
+def test_pages_work_without_script(chromium: Any, furnished: Any):
+    context = chromium.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(furnished.base + "/sign-in")
+    page.get_by_label("E-mail").fill(furnished.email)
+    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_role("button", name="Sign in").click()
+    assert page.get_by_role("heading", name="Overview").is_visible()
+    assert page.get_by_role("link", name="API keys").is_visible()
