@@ -48,6 +48,16 @@ def test_an_alias_has_a_card_though_it_is_not_listed(shipped: Catalog):
     assert listing.card("nobody", shipped, None, TODAY) is None
 
 
+def test_models_under_other_ids_are_those_that_are_served(shipped: Catalog):
+    offers = [("x/gpt-4o", "gpt-4o"), ("x/haiku", "claude-haiku"), ("x/nobody", "nobody"), ("y/gpt-4o", "gpt-4o")]
+    found = listing.offered(offers, shipped, None, TODAY)
+    assert [(card.id, card.owned_by, card.tier) for card in found] == [
+        ("x/gpt-4o", "openai", None), ("x/haiku", "anthropic", None), ("y/gpt-4o", "openai", None),
+    ]  # fmt: skip
+    few = listing.offered(offers, shipped, frozenset({"claude-haiku"}), TODAY)
+    assert [card.id for card in few] == ["x/haiku"]
+
+
 def test_prices_are_exact(shipped: Catalog):
     cards = {card.id: card.prices for card in listing.cards(shipped, None, TODAY)}
     assert cards["gpt-4o"] == {

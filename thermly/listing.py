@@ -4,7 +4,10 @@ Knows: the catalogue. Must not know: any dialect's JSON.
 """
 
 import datetime
+from collections.abc import Iterable
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from thermly import routing
 from thermly.cards import Card
@@ -36,6 +39,20 @@ def card(name: str, catalog: Catalog, allowed: frozenset[str] | None, today: dat
     living = catalog.find(name, today)
     assert living is not None
     return _direct(name, own, living, catalog)
+
+
+def offered(
+    offers: Iterable[tuple[str, str]], catalog: Catalog, allowed: frozenset[str] | None, today: datetime.date
+) -> list[Card]:
+    """The cards of models under ids of another grammar: (id, the catalogue's name), in this order."""
+    pairs = list(offers)
+    own = {name: card(name, catalog, allowed, today) for _, name in pairs}
+    return [renamed(found, shown) for shown, name in pairs if (found := own[name]) is not None]
+
+
+def renamed(found: Card, shown: str) -> Card:
+    """No tier: `fast` and its like choose the model, and not what it is called elsewhere."""
+    return replace(found, id=shown, tier=None)
 
 
 def _smart(name: str, catalog: Catalog, permitted: frozenset[str] | None, today: datetime.date) -> Card | None:

@@ -72,6 +72,25 @@ SETTINGS = (
     Setting("demo_credit_usd", 5, "Credit of the account that the first start makes"),
     Setting("low_balance_usd", 1, "Balance below which an account is reported once per top-up"),
     Setting("alert_webhook_url", "", "Where low balances are reported (JSON by POST); empty: only in the log"),
+    Setting(
+        "alert_webhooks",
+        "public",
+        "Where the webhooks of accounts may lead: to `public` addresses only, or `anywhere` (this network too)",
+        choices=("public", "anywhere"),
+    ),
+    Setting("smtp_url", "", "Mail server: `smtp://user:password@host:587` or `smtps://…`; empty: no mail is sent"),
+    Setting("mail_from", "", "Address that mail is sent from; empty: `thermly@` and this machine's name"),
+    Setting(
+        "stripe_currency",
+        "usd",
+        "Currency that cards pay in; one unit of it buys one dollar of credit",
+        choices=("usd", "eur", "gbp", "chf", "cad", "aud"),
+    ),
+    Setting(
+        "metrics_token",
+        "",
+        "Bearer token with which `/metrics` may be read; empty: only by clients on this machine, without a proxy",
+    ),
     Setting("accounting_delay_s", 2, "Seconds within which finished requests appear in the daily totals", least=1),
     Setting("housekeeping_interval_s", 60, "Seconds between two sweeps of expired rows", least=1),
     Setting("sandbox_url", "", "The offline upstream in place of every provider; `thermly up` sets it"),
@@ -108,6 +127,11 @@ class Settings(Struct, frozen=True):
     demo_credit_usd: int
     low_balance_usd: int
     alert_webhook_url: str
+    alert_webhooks: str
+    smtp_url: str
+    mail_from: str
+    stripe_currency: str
+    metrics_token: str
     accounting_delay_s: int
     housekeeping_interval_s: int
     sandbox_url: str

@@ -151,13 +151,20 @@ def test_a_card_before_a_call_is_closed(own: Library):
 
 
 @LIBRARIES
-def test_thoughts_within_an_answer_do_not_break_its_frame(own: Library):
+def test_thoughts_within_an_answer_wait_for_the_end_of_its_frame(own: Library):
     text = sample.answer("a table", own.format)
-    half = len(text) // 2
-    first, thought, second = check(framed(own, events(Text(text[:half]), THOUGHT, Text(text[half:]))))
-    assert thought == THOUGHT and isinstance(first, Text) and isinstance(second, Text)
+    third, other = len(text) // 3, Reasoning("or not")
+    said = (Text(text[:third]), THOUGHT, Text(text[third:-third]), other, Text(text[-third:]))
     (whole,) = check(framed(own, events(Text(text))))
-    assert isinstance(whole, Text) and first.text + second.text == whole.text
+    assert check(framed(own, events(*said))) == (whole, THOUGHT, other)
+    assert check(framed(own, events(*said, CALL, reason="tool_calls"))) == (whole, THOUGHT, other, CALL)
+
+
+@LIBRARIES
+def test_thoughts_before_anything_is_shown_come_first(own: Library):
+    text = sample.answer("a table", own.format)
+    (whole,) = check(framed(own, events(Text(text))))
+    assert check(framed(own, events(Text(" "), THOUGHT, Text(text)))) == (THOUGHT, whole)
 
 
 @LIBRARIES

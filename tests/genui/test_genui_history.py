@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thermly.genui.history import unwrap
+from thermly.genui.history import spoken, unwrap
 
 TREE = (
     '<content thesys="true">{&quot;component&quot;:{&quot;component&quot;:&quot;Card&quot;,&quot;props&quot;:'
@@ -17,6 +17,23 @@ PROGRAM = (
     "m = Callout(&quot;info&quot;, &quot;T&quot;, &quot;D&quot;)\n"
     "lost = TextContent(&quot;Lost&quot;)\n```\n</content>"
 )
+
+
+def test_an_item_that_shows_an_interface_is_its_words():
+    said = {"type": "output_text", "text": TREE, "annotations": []}
+    plain = {"type": "output_text", "text": "What is <content>?", "annotations": []}
+    refused = {"type": "refusal", "refusal": TREE}
+    item = {"id": "msg_1", "type": "message", "role": "assistant", "content": [said, plain, refused]}
+    told = spoken(item)
+    assert told == {**item, "content": [{**said, "text": unwrap(TREE)}, plain, refused]}
+    assert item["content"][0]["text"] == TREE, "what is remembered stays as it was"
+    aside = {**item, "content": [{**said, "text": "<custommarkdown>I look &lt; it up.</custommarkdown>"}]}
+    assert spoken(aside)["content"][0]["text"] == "I look < it up."
+    for other in (
+        {"type": "function_call_output", "call_id": "c", "output": TREE},
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": TREE}]},
+    ):
+        assert spoken(other) is other
 
 
 @given(st.text())

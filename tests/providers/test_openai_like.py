@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from thermly.catalog import CAPABILITIES, Model, Price, ProviderRow, Target
 from thermly.dialects import Bounds, Label, openai_chat
 from thermly.dialects.openai_types import ChatBody
-from thermly.errors import GatewayError, InvalidRequest, UpstreamFailed
+from thermly.errors import GatewayError, InvalidRequest, UnsupportedContent, UpstreamFailed
 from thermly.exchange import (
     ChatRequest,
     Event,
     KeepAlive,
+    Media,
     Message,
     PartBegin,
     PartDelta,
@@ -25,6 +26,7 @@ from thermly.exchange import (
     Reply,
     Text,
     ToolCall,
+    ToolResult,
     Tuning,
     Usage,
     gather,
@@ -226,6 +228,17 @@ def test_thoughts_go_back_under_the_name_that_they_came_with():
     request = ChatRequest("m", (Message("assistant", thoughts),), tuning=Tuning())
     (message,) = write_request(request, target(), 100_000)["messages"]
     assert message == {"role": "assistant", "content": "b", "reasoning": "a"}
+
+
+@pytest.mark.parametrize("place", ["user", "tool"])
+@pytest.mark.parametrize(("kind", "says"), [("file", "files"), ("audio", "sounds")])
+def test_what_the_wire_takes_only_with_its_data_is_refused_by_name(kind: Any, says: str, place: Any) -> None:
+    part: Any = Media(kind, url="https://example.org/a", name="a")
+    said = part if place == "user" else ToolResult("call", (part,))
+    request = ChatRequest("gpt-x", (Message(place, (said,)),))
+    with pytest.raises(UnsupportedContent, match=f"{says} only with their data") as caught:
+        write_request(request, target(), 100)
+    assert (caught.value.code, caught.value.param) == ("unsupported_content", "messages")
 
 
 # ---- replies, as recorded

@@ -89,6 +89,35 @@ def results(message: Message) -> dict[str, Any]:
     return {"role": "user", "content": blocks}
 
 
+# ---- models
+
+
+def test_models_are_listed_and_looked_up(client: Anthropic) -> None:
+    names = [model.id for model in client.models.list(limit=7)]
+    assert names[:4] == ["auto", "fast", "balanced", "best"] and "claude-sonnet-4-5" in names
+    assert len({*names}) == len(names) > 20, "page by page"
+    found = client.models.retrieve("claude-sonnet-4-5")
+    assert (found.type, found.id, found.lifecycle) == ("model", "claude-sonnet-4-5", "active")
+    assert found.max_tokens and found.max_input_tokens and found.created_at.year >= 2026
+    assert client.models.retrieve("claude-haiku").display_name == "claude-haiku"
+    for model in client.models.list(limit=1000):
+        type(model).model_validate(model.model_dump(), strict=True)
+
+
+def test_models_are_listed_with_a_token_and_backwards(client: Anthropic) -> None:
+    with Anthropic(base_url=client.base_url, auth_token=client.api_key, api_key=None, max_retries=0) as there:
+        names = [model.id for model in there.models.list()]
+        assert [model.id for model in there.models.list(before_id=names[5], limit=2).data] == names[3:5]
+    with pytest.raises(anthropic.NotFoundError) as caught:
+        client.models.retrieve("nobody")
+    assert caught.value.request_id and caught.value.body == {
+        "type": "error",
+        "error": {"type": "not_found_error", "message": "The model 'nobody' does not exist on this server."},
+    }
+    with pytest.raises(anthropic.AuthenticationError):
+        client.with_options(api_key="sk-thermo-nobody").models.list()
+
+
 # ---- messages
 
 

@@ -12,6 +12,7 @@ from stories.stack import Caller, Stack, refusal
 
 SURFACES = ("/v1", "/api/v1")
 SMART = ["auto", "fast", "balanced", "best"]
+C1 = "c1/openai/gpt-4o/v-20251230"
 on_both = pytest.mark.parametrize("surface", SURFACES)
 
 
@@ -27,6 +28,11 @@ def listed(caller: Caller, surface: str = "/v1") -> dict[str, dict[str, Any]]:
     found = {row["id"]: row for row in body["data"]}
     assert len(found) == len(body["data"]), "no id is there twice"
     return found
+
+
+def plain(rows: dict[str, Any]) -> list[str]:
+    """The names without those that ask for a generated interface."""
+    return [name for name in rows if not name.startswith("c1/")]
 
 
 @on_both
@@ -102,11 +108,13 @@ def test_an_unknown_model_is_404(rich: Caller, surface: str, name: str) -> None:
 def test_a_key_for_some_models_sees_those_and_no_others(stack: Stack, surface: str) -> None:
     limited = stack.caller(models=["gpt-4o", "gemini-flash", "text-embedding-3-small"])
     rows = listed(limited, surface)
-    direct = {name for name in rows if name not in SMART}
+    direct = {name for name in plain(rows) if name not in SMART}
     assert direct == {"gpt-4o", "gemini-2.5-flash", "text-embedding-3-small"}
     for name in (*rows, "gemini-flash"):
         assert get(limited, f"{surface}/models/{name}").status_code == 200
-    for name in ("gpt-4o-mini", "dall-e-3", "claude-haiku"):
+    generated = {name.split("/")[2] for name in rows.keys() - plain(rows)}
+    assert generated == {"gpt-4o", "gemini-2.5-flash"}, "what answers may answer in components"
+    for name in ("gpt-4o-mini", "dall-e-3", "claude-haiku", C1.replace("gpt-4o", "gpt-4o-mini")):
         refusal(get(limited, f"{surface}/models/{name}"), 404, "not_found_error", "model_not_found", "model")
 
 
@@ -126,7 +134,95 @@ def test_the_models_of_a_key_from_the_command_line(stack: Stack) -> None:
     account = stack.caller()
     name = stack.rows("SELECT name FROM account WHERE id = :id", id=account.account_id)[0]["name"]
     key = stack.cli("key", "create", "--account", name, "--models", "gpt-4o,house/of/words").splitlines()[-1]
-    assert [*listed(Caller(stack, account.account_id, key))] == ["gpt-4o", "house/of/words"]
+    assert plain(listed(Caller(stack, account.account_id, key))) == ["gpt-4o", "house/of/words"]
+
+
+@on_both
+def test_the_ids_of_generated_interfaces_are_listed_last_and_looked_up(rich: Caller, surface: str) -> None:
+    rows = listed(rich, surface)
+    ids = [name for name in rows if name.startswith("c1/")]
+    assert [*rows][-len(ids) :] == ids and C1 in ids
+    embedded = get(rich, "/v1/embed/models").json()["data"]
+    assert [rows[name] for name in ids] == embedded
+    assert get(rich, f"{surface}/models/{C1}").json() == rows[C1]
+    assert (rows[C1]["owned_by"], rows[C1].get("tier")) == ("openai", None)
+    unlisted = "c1/anthropic/claude-sonnet-4.5/v-20250815"
+    assert get(rich, f"{surface}/models/{unlisted}").json()["id"] == unlisted, "it is answered too"
+    for name in ("c1/openai/gpt-5000/v-20251230", "c1/openai/dall-e-3/v-20251230", "c1/openai/gpt-4o"):
+        refusal(get(rich, f"{surface}/models/{name}"), 404, "not_found_error", "model_not_found", "model")
+
+
+# ---- in Anthropic's words
+
+
+def page(caller: Caller, query: str = "", headers: dict[str, str] | None = None) -> requests.Response:
+    told = {"anthropic-version": "2023-06-01", **({"x-api-key": caller.key} if headers is None else headers)}
+    return caller.stack.http.get(f"{caller.stack.url}/v1/models{query}", headers=told, timeout=10)
+
+
+def test_a_key_may_stand_where_anthropics_clients_put_it(rich: Caller) -> None:
+    response = requests.get(rich.stack.url + "/v1/models", headers={"x-api-key": rich.key}, timeout=10)
+    assert response.json() == get(rich, "/v1/models").json(), "which says nothing of the words"
+
+
+def test_pages_in_anthropics_words_are_the_chat_models(rich: Caller) -> None:
+    chat = [name for name, row in listed(rich).items() if row["kind"] == "chat" and not name.startswith("c1/")]
+    first = page(rich)
+    body = first.json()
+    assert first.headers["request-id"] == first.headers["x-request-id"]
+    assert set(body) == {"data", "has_more", "first_id", "last_id"} and len(body["data"]) == 20
+    assert (body["has_more"], body["first_id"], body["last_id"]) == (True, chat[0], chat[19])
+    row = page(rich, "?limit=1000").json()["data"][chat.index("claude-sonnet-4-5")]
+    assert (row["type"], row["id"], row["lifecycle"]) == ("model", "claude-sonnet-4-5", "active")
+    assert row["created_at"].endswith("Z") and row["max_input_tokens"] >= 200_000
+    found, query = [], "?limit=7"
+    while query:
+        body = page(rich, query).json()
+        found += [row["id"] for row in body["data"]]
+        query = f"?limit=7&after_id={body['last_id']}" if body["has_more"] else ""
+    assert found == chat
+    before = page(rich, f"?limit=2&before_id={chat[5]}").json()
+    assert [row["id"] for row in before["data"]] == chat[3:5] and before["has_more"] is True
+    assert page(rich, f"?before_id={chat[0]}").json() == {
+        "data": [], "has_more": False, "first_id": None, "last_id": None,
+    }  # fmt: skip
+
+
+def test_a_retired_name_is_deprecated_in_anthropics_words(rich: Caller) -> None:
+    rows = {row["id"]: row["lifecycle"] for row in page(rich, "?limit=1000").json()["data"]}
+    old = {name for name, row in listed(rich).items() if row["kind"] == "chat" and "answered_by" in row}
+    old = {name for name in old if not name.startswith("c1/")}
+    assert old and {name for name, stage in rows.items() if stage == "deprecated"} == old
+    only = page(rich, "?limit=1000&lifecycle[]=deprecated").json()["data"]
+    assert {row["id"] for row in only} == old
+    assert page(rich, "?lifecycle=retired").json()["data"] == []
+
+
+@pytest.mark.parametrize("query", [
+    "?limit=0", "?limit=1001", "?limit=x", "?after_id=nobody", "?before_id=dall-e-3", "?lifecycle=young",
+])  # fmt: skip
+def test_refusals_are_in_anthropics_words_too(rich: Caller, query: str) -> None:
+    response = page(rich, query)
+    body = response.json()
+    assert response.status_code == 400 and body["type"] == "error"
+    assert body["error"]["type"] == "invalid_request_error"
+    assert query[1:].partition("=")[0] in body["error"]["message"]
+
+
+def test_who_may_not_is_told_in_anthropics_words(stack: Stack, rich: Caller) -> None:
+    for headers in ({}, {"x-api-key": "sk-thermo-no"}):
+        response = page(rich, headers=headers)
+        assert response.status_code == 401 and response.json()["error"]["type"] == "authentication_error"
+    for name in ("nobody", "dall-e-3", C1):
+        response = page(rich, f"/{name}")
+        assert response.status_code == 404 and response.json()["error"]["type"] == "not_found_error"
+    few = stack.caller(models=["gpt-4o"])
+    assert [row["id"] for row in page(few).json()["data"]] == ["gpt-4o"]
+    bearer = page(few, "/gpt-4o", {"Authorization": f"Bearer {few.key}"})
+    assert bearer.status_code == 200 and bearer.json()["id"] == "gpt-4o"
+
+
+# ---- for whom
 
 
 @on_both

@@ -15,6 +15,7 @@ from thermly.exchange import (
     PartDelta,
     PartEnd,
     Reason,
+    Reasoning,
     Text,
     ToolCall,
 )
@@ -62,6 +63,8 @@ class Framer:
         self._text: list[str] = []  # what the model wrote, for the repair
         self._out: list[str] = []  # of the open part
         self._in_text = self._open = self._framed = self._reviewed = False
+        self._held: list[Event] = []  # thoughts that came while a frame was open: they would split it
+        self._holds = False
 
     @property
     def written(self) -> str:
@@ -81,6 +84,14 @@ class Framer:
             return self._tell(self._reader.take(event.text))
         if self._in_text and isinstance(event, PartEnd):
             self._in_text = False
+            return []
+        if self._holds and isinstance(event, PartDelta | PartEnd):
+            self._holds = isinstance(event, PartDelta)
+            self._held.append(event)
+            return []
+        if self._open and isinstance(event, PartBegin) and isinstance(event.part, Reasoning):
+            self._holds = True
+            self._held.append(event)
             return []
         if isinstance(event, PartBegin):
             before = self._finish("tool_calls") if isinstance(event.part, ToolCall) else []
@@ -137,9 +148,10 @@ class Framer:
         if not self._open:
             return []
         part = Text("".join(self._out))
+        held, self._held = self._held, []
         self._open = False
         self._out.clear()
-        return [PartEnd(part)]
+        return [PartEnd(part), *held]
 
 
 def _reader(library: Library) -> Reader:

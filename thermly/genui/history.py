@@ -20,6 +20,8 @@ _TAG = re.compile(
     r"<(/?)(content|custommarkdown|thinkitem|artifact_diff|artifact|context)((?:\s[^<>]*)?)>", re.IGNORECASE
 )
 _MARKED = re.compile(r'\bthesys\s*=\s*["\']true', re.IGNORECASE)
+# How what was answered in components begins, and beside it what was said before a call.
+_SHOWN = ('<content thesys="true"', "<custommarkdown>")
 # Thoughts are not for the model that had them, and a difference says nothing without what it changes.
 _DROPPED = frozenset(("thinkitem", "artifact_diff"))
 _FENCED = re.compile(r"\A\s*```[\w-]*\s*?\n(.*?)(?:```\s*)?\Z", re.S)
@@ -36,6 +38,18 @@ _STYLES = frozenset(
 _KNOWN = library("openui").components
 # In half a tree: a key whose value is no string, or a string with or without its key; the last may be unclosed.
 _PIECES = re.compile(r'"\w+"\s*:\s*(?=[^"\s])|(?:"(\w+)"\s*:\s*)?"((?:[^"\\]|\\.|\\\Z)*)(?:"|\Z)', re.S)
+
+
+def spoken(item: dict[str, Any]) -> dict[str, Any]:
+    """An item of a conversation; one that shows an interface as its words."""
+    if item["type"] != "message" or item["role"] != "assistant":
+        return item
+    return {**item, "content": [_spoken(part) for part in item["content"]]}
+
+
+def _spoken(part: dict[str, Any]) -> dict[str, Any]:
+    shown = part["type"] == "output_text" and part["text"].startswith(_SHOWN)
+    return {**part, "text": unwrap(part["text"])} if shown else part
 
 
 def unwrap(text: str) -> str:

@@ -22,6 +22,7 @@ from thermly.exchange import (
     ToolChoice,
     ToolResult,
 )
+from thermly.providers.shapes import unsupported
 
 WIRE = "openai"
 # Sent only to models that can be tuned: the others answer 400 to them (OpenAI, "Reasoning models").
@@ -141,6 +142,8 @@ def _image(part: Media) -> dict[str, Any]:
 
 
 def _audio(part: Media) -> dict[str, Any]:
+    if part.url:
+        raise unsupported("This model takes sounds only with their data, not by their URL.")
     form = (part.media_type or "audio/wav").removeprefix("audio/").replace("mpeg", "mp3")
     return {
         "type": "input_audio",
@@ -149,6 +152,8 @@ def _audio(part: Media) -> dict[str, Any]:
 
 
 def _file(part: Media) -> dict[str, Any]:
+    if part.url:
+        raise unsupported("This model takes files only with their data, not by their URL.")
     facts = dict((part.extras or {}).get(WIRE, {}))
     if part.name:
         facts["filename"] = part.name

@@ -6,15 +6,17 @@ before counting; a key that is refused costs no parsing, so identifying comes be
 
 from typing import cast
 
-from flask import Flask, Response
+from flask import Flask
 from flask import request as current
+from flask.typing import ResponseReturnValue
 from msgspec.structs import replace
 
-from thermly.dialects import anthropic
+from thermly.dialects import anthropic, openai_chat
 from thermly.dialects.anthropic_betas import with_betas
 from thermly.gateway import Gateway
 from thermly.web import callers, respond
-from thermly.web.edge import Body, Whole
+from thermly.web.edge import Body
+from thermly.web.embed import Interfaces, is_wanted
 from thermly.web.limits import Limits
 from thermly.web.surfaces import Surface
 
@@ -37,11 +39,16 @@ def register(app: Flask, surfaces: tuple[Surface, ...], gateway: Gateway, limits
 
 
 def view(surface: Surface, gateway: Gateway, limits: Limits):  # type: ignore[no-untyped-def]
-    def chat() -> Response | Whole:
+    interfaces = Interfaces(surface, gateway, limits) if surface.dialect is openai_chat else None
+
+    def chat() -> ResponseReturnValue:
         request = cast(Body, current)
         headers = request.headers
         caller = callers.identify(headers, surface.key_headers, gateway.database)
-        asked = surface.dialect.read_request(request.whole_body(), surface.bounds)
+        body = request.whole_body()
+        if interfaces is not None and is_wanted(body):
+            return interfaces.chat(body, caller)
+        asked = surface.dialect.read_request(body, surface.bounds)
         if headers.get("x-no-cache", "").lower() in ("true", "1"):
             asked = replace(asked, fresh=True)
         if surface.dialect is anthropic:

@@ -1,4 +1,4 @@
-"""The C1 surface: generated interfaces on chat completions and responses, and the ids that ask for them.
+"""Generated interfaces: the surface of their own, and their ids on surfaces of plain models.
 
 identify -> read, by the reference's tables of parameters -> admit -> answer in components -> respond.
 """
@@ -15,10 +15,9 @@ from flask.typing import ResponseReturnValue
 from msgspec import Struct
 from msgspec.structs import replace
 
-from thermly import ids, listing
+from thermly import ids
 from thermly.background import Background
 from thermly.caller import Caller
-from thermly.cards import Card
 from thermly.dialects import openai_chat, openai_models, responses
 from thermly.errors import UnknownModel
 from thermly.exchange import ChatRequest
@@ -26,11 +25,12 @@ from thermly.gateway import Gateway
 from thermly.generated import Generated
 from thermly.genui import custom, parameters
 from thermly.genui import ids as c1_ids
+from thermly.genui.history import spoken
 from thermly.genui.ids import C1
 from thermly.genui.library import Library, library
 from thermly.genui.parameters import Vendor
 from thermly.memory import Memory
-from thermly.web import respond
+from thermly.web import models, respond
 from thermly.web import responses as responding
 from thermly.web.edge import Body
 from thermly.web.limits import Limits
@@ -38,6 +38,7 @@ from thermly.web.responses import Reading
 from thermly.web.surfaces import Surface
 
 Apply = Callable[[dict[str, Any], Vendor], dict[str, Any]]
+MARK, FAMILIES = b'"c1', ("c1/", "c1-exp/")
 
 
 def register(
@@ -48,9 +49,20 @@ def register(
     gateway: Gateway,
     limits: Limits,
 ) -> None:
+    """The surface of their own, and responses wherever there are any: their ids may be asked for there too."""
     for surface in surfaces:
         if "embed" in surface.serves:
             Views(surface, memory, background, gateway, limits).register(app)
+        elif "responses" in surface.serves:
+            Beside(surface, background, gateway, limits).register(app)
+
+
+def is_wanted(body: bytes) -> bool:
+    """Whether the body names one of their ids. Few bodies are looked into. Raises InvalidRequest."""
+    if MARK not in body:
+        return False
+    name = openai_chat.parse(body).get("model")
+    return isinstance(name, str) and name.startswith(FAMILIES)
 
 
 class Understood(Struct, frozen=True):
@@ -61,23 +73,20 @@ class Understood(Struct, frozen=True):
     library: Library
 
 
-class Views(responding.Views):
-    def register(self, app: Flask) -> None:
-        super().register(app)
-        prefix, name = self._surface.prefix, self._surface.name
-        app.add_url_rule(f"{prefix}/chat/completions", f"chat.{name}", self._chat, methods=["POST"])
-        app.add_url_rule(f"{prefix}/models", f"models.{name}", self._models, methods=["GET"])
-        app.add_url_rule(f"{prefix}/models/<path:model>", f"model.{name}", self._model, methods=["GET"])
+class Interfaces:
+    """Answers bodies that ask for an interface, by the rules of the surface."""
 
-    def _chat(self) -> ResponseReturnValue:
-        caller = self._identify()
-        understood = self._understand(cast(Body, current).whole_body(), parameters.apply)
+    def __init__(self, surface: Surface, gateway: Gateway, limits: Limits) -> None:
+        self._surface, self._gateway, self._limits = surface, gateway, limits
+
+    def chat(self, body: bytes, caller: Caller) -> ResponseReturnValue:
+        understood = self._understand(body, parameters.apply)
         asked = self._thinking(openai_chat.read_request(understood.body, self._surface.bounds), understood.c1)
         with self._limits.admitted(caller) as told:
             answer = self._generated(asked, caller, understood.library)
             return respond.answered(answer, replace(asked, model=understood.c1.name), self._surface, told)
 
-    def _read(self, body: bytes) -> Reading:
+    def response(self, body: bytes) -> Reading:
         understood = self._understand(body, parameters.apply_responses)
         asked = responses.read_request(understood.body, self._surface.bounds)
         asked = replace(asked, chat=self._thinking(asked.chat, understood.c1))
@@ -90,10 +99,7 @@ class Views(responding.Views):
         name = raw.get("model")
         if not isinstance(name, str):
             openai_chat.read_request(body, self._surface.bounds)  # says what is wrong with it
-        c1 = c1_ids.parse(str(name))
-        if c1 is None:
-            shown = str(name)[: c1_ids.LONGEST_SHOWN]
-            raise UnknownModel(f"'{shown}' is not a C1 model id. They look like {c1_ids.SHAPE}.", param="model")
+        c1 = parsed(str(name))
         model = c1_ids.resolve(c1, self._gateway.catalog)
         own = library(c1.format, custom.read(raw))
         cleaned = apply(raw, parameters.vendor_of(c1.provider)) | {"model": model}
@@ -108,23 +114,62 @@ class Views(responding.Views):
     def _generated(self, asked: ChatRequest, caller: Caller, own: Library) -> Generated:
         return Generated(self._gateway, asked, own, caller, self._surface.name)
 
-    # ---- models
 
-    def _cards(self, caller: Caller) -> list[Card]:
-        today, catalog = datetime.date.today(), self._gateway.catalog
-        cards = {card.id: card for card in listing.cards(catalog, caller.models, today)}
-        found = []
-        for shown, name in c1_ids.offers(catalog):
-            card = cards.get(name) or listing.card(name, catalog, caller.models, today)
-            if card is not None:
-                found.append(replace(card, id=shown, tier=None))
-        return found
+def parsed(name: str) -> C1:
+    """Raises UnknownModel."""
+    c1 = c1_ids.parse(name)
+    if c1 is None:
+        shown = name[: c1_ids.LONGEST_SHOWN]
+        raise UnknownModel(f"'{shown}' is not a C1 model id. They look like {c1_ids.SHAPE}.", param="model")
+    return c1
+
+
+class Views(responding.Views):
+    """Interfaces and nothing else."""
+
+    def __init__(
+        self, surface: Surface, memory: Memory, background: Background, gateway: Gateway, limits: Limits
+    ) -> None:
+        super().__init__(surface, memory, background, gateway, limits)
+        self._interfaces = Interfaces(surface, gateway, limits)
+
+    def register(self, app: Flask) -> None:
+        super().register(app)
+        prefix, name = self._surface.prefix, self._surface.name
+        app.add_url_rule(f"{prefix}/chat/completions", f"chat.{name}", self._chat, methods=["POST"])
+        app.add_url_rule(f"{prefix}/models", f"models.{name}", self._models, methods=["GET"])
+        app.add_url_rule(f"{prefix}/models/<path:model>", f"model.{name}", self._model, methods=["GET"])
+
+    def _chat(self) -> ResponseReturnValue:
+        caller = self._identify()
+        return self._interfaces.chat(cast(Body, current).whole_body(), caller)
+
+    def _read(self, body: bytes) -> Reading:
+        return self._interfaces.response(body)
 
     def _models(self) -> ResponseReturnValue:
-        return respond.whole(openai_models.write_list(self._cards(self._identify())), ids.new())
+        found = models.generated_cards(self._gateway, self._identify())
+        return respond.whole(openai_models.write_list(found), ids.new())
 
     def _model(self, model: str) -> ResponseReturnValue:
-        card = next((card for card in self._cards(self._identify()) if card.id == model), None)
-        if card is None:
-            raise UnknownModel(f"The model '{model[:100]}' does not exist on this server.", param="model")
-        return respond.whole(openai_models.write_one(card), ids.new())
+        found = models.generated_card(self._gateway, self._identify(), parsed(model))
+        return respond.whole(openai_models.write_one(found), ids.new())
+
+
+class InWords(Memory):
+    """Answers in components are remembered as they were; a model that was not told of components is told words."""
+
+    def recall(self, account_id: str, previous_id: str | None, conversation_id: str | None) -> list[dict[str, Any]]:
+        return [spoken(item) for item in super().recall(account_id, previous_id, conversation_id)]
+
+
+class Beside(responding.Views):
+    """Responses of plain models, and of those that answer in components."""
+
+    def __init__(self, surface: Surface, background: Background, gateway: Gateway, limits: Limits) -> None:
+        memory = InWords(gateway.database, gateway.settings.memory_lifetime_d)
+        super().__init__(surface, memory, background, gateway, limits)
+        self._interfaces = Interfaces(surface, gateway, limits)
+
+    def _read(self, body: bytes) -> Reading:
+        return self._interfaces.response(body) if is_wanted(body) else super()._read(body)

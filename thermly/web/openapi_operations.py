@@ -25,7 +25,7 @@ from thermly.dialects import (
     responses_types,
 )
 from thermly.dialects import openai_answers as answers
-from thermly.errors import Internal, NotFound, Unavailable, UnknownModel
+from thermly.errors import Internal, NotFound, PermissionDenied, Unavailable, UnknownModel
 from thermly.web import openapi_samples as samples
 from thermly.web.openapi_gemini import GEMINI
 from thermly.web.openapi_messages import MESSAGES
@@ -111,7 +111,9 @@ OPENAI = (
         "List the models",
         (Answer({JSON: answers.ModelList}),),
         KEYED,
-        "The smart names first, then every model that this key may use, with its window, prices and abilities.",
+        "The smart names first, then every model that this key may use, with its window, prices and abilities, and "
+        "the ids for generated interfaces. The key may stand in `x-api-key` too. To a request with the header "
+        "`anthropic-version` the chat models are told page by page, as Anthropic's clients expect them.",
         sample=samples.MODELS,
     ),
     Operation(
@@ -122,7 +124,7 @@ OPENAI = (
         "Look at one model",
         (Answer({JSON: answers.Model}),),
         (*KEYED, UnknownModel),
-        "Aliases are found too.",
+        "Aliases are found too, and in Anthropic's words where the header `anthropic-version` asks for them.",
         parameters=(NAME,),
         sample=samples.MODEL,
     ),
@@ -219,6 +221,18 @@ PLAIN = (
     Operation(
         "",
         "get",
+        "/metrics",
+        "getMetrics",
+        "Numbers for Prometheus",
+        (Answer({"text/plain": None}),),
+        (PermissionDenied, Internal, Unavailable),
+        "Of all processes together, in Prometheus' text format. From elsewhere than the machine itself, send the "
+        "setting `THERMLY_METRICS_TOKEN` as Bearer token.",
+        sample=samples.METRICS,
+    ),
+    Operation(
+        "",
+        "get",
         "/openapi.json",
         "getOpenApi",
         "This document",
@@ -258,6 +272,7 @@ GENERATED = {
     },
     "listModels": {"about": "Every model that this key may use, by its ids for generated interfaces."},
     "getModel": {
+        "about": "Every id that is answered is found, also where the list does not have it.",
         "parameters": (Parameter("id", "path", "The model's id.", example=INTERFACE),),
         "sample": samples.GENERATED_MODEL,
     },

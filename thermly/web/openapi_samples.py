@@ -360,6 +360,12 @@ READINESS = Sample(
 print(requests.get("{base}/health/readiness").json())
 """,
 )
+METRICS = Sample(
+    "plain",
+    """
+print(requests.get("{base}/metrics").text)
+""",
+)
 OPENAPI = Sample(
     "plain",
     """
