@@ -62,8 +62,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "background": (*VALUES, "dialects", "gateway", "memory", "store"),
     "web": (
         *(*VALUES, "dialects", "gateway", "embeddings", "images", "counting", "listing", "memory", "store"),
-        *("background", "generated", "genui", "web"),
+        *("background", "generated", "genui", "metrics", "web"),
     ),
+    "metrics": ("jobs", "store"),
     "people": (*VALUES, "store"),
     "console": (*VALUES, "routing", "gateway", "health", "listing", "people", "store", "console"),
     "configured": VALUES,
@@ -88,7 +89,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 ONLY_IN = {
     "rq": ("jobs",),
-    "redis": ("jobs", "web.limits", "examination"),
+    "redis": ("jobs", "metrics", "web.limits", "examination"),
     "flask": ("web", "console", "thermly"),
     "werkzeug": ("web", "console", "people", "thermly"),
     "flask_login": ("console",),

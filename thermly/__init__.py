@@ -7,16 +7,46 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
+    from thermly.gateway import Gateway
+    from thermly.images import Images
     from thermly.settings import Settings
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI application. Raises SettingsError, CatalogError or SchemaBehind, each saying what mends it."""
     from thermly import context, logs
-    from thermly.console import MOUNT, Mounted
+    from thermly.console import Mounted
     from thermly.console.at import At
     from thermly.jobs import Pulse
     from thermly.settings import read
+    from thermly.web.edge import Edge
+
+    settings = settings or read()
+    logs.configure(settings.log_level)
+    gateway = context.gateway(settings)
+    studio = context.images(gateway)
+    pulse = Pulse(
+        settings.redis_url,
+        settings.accounting_delay_s,
+        settings.housekeeping_interval_s,
+        gateway.books.settle_leftovers,
+        studio.rescue,
+    )
+    gateway.books.nudge = pulse.nudge
+
+    app = Edge("thermly", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mib << 20
+    app.url_map.merge_slashes = False  # else a doubled slash is a redirect, which no client follows with its body
+    app.extensions["thermly"] = gateway
+    _register(app, gateway, studio)
+    app.wsgi_app = Mounted(app.wsgi_app, At(gateway, app.wsgi_app))  # type: ignore[method-assign]
+    pulse.nudge()
+    return app
+
+
+def _register(app: Flask, gateway: Gateway, studio: Images) -> None:
+    """Every route of the API."""
+    from thermly import context
     from thermly.web import (
         chat,
         conversations,
@@ -31,32 +61,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         metrics,
         models,
     )
-    from thermly.web.edge import Edge
     from thermly.web.limits import Limits
     from thermly.web.surfaces import surfaces
 
-    from flask import redirect
-
-    settings = settings or read()
-    logs.configure(settings.log_level)
-    gateway = context.gateway(settings)
-    studio = context.images(gateway)
-    pulse = Pulse(
-        settings.redis_url,
-        settings.accounting_delay_s,
-        settings.housekeeping_interval_s,
-        gateway.books.settle_leftovers,
-        studio.rescue,
-    )
-    gateway.books.nudge = pulse.nudge
-    limits = Limits(settings, gateway.database)
+    limits = Limits(gateway.settings, gateway.database)
     memory = context.memory(gateway)
-    rows = surfaces(settings.invalid_request_status)
-
-    app = Edge("thermly", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mib << 20
-    app.url_map.merge_slashes = False  # else a doubled slash is a redirect, which no client follows with its body
-    app.extensions["thermly"] = gateway
+    rows = surfaces(gateway.settings.invalid_request_status)
     chat.register(app, rows, gateway, limits)
     models.register(app, rows, gateway)
     embeddings.register(app, rows, gateway, limits)
@@ -69,7 +79,3 @@ def create_app(settings: Settings | None = None) -> Flask:
     metrics.register(app, gateway)
     docs.register(app, rows, gateway)
     failures.register(app, rows)
-    app.wsgi_app = Mounted(app.wsgi_app, At(gateway, app.wsgi_app))  # type: ignore[method-assign]
-    app.add_url_rule("/", "home", lambda: redirect(MOUNT + "/"))
-    pulse.nudge()
-    return app
