@@ -1,9 +1,10 @@
-"""Rewrites the marked tables of README.md and docs/parameters.md from the code; `--check` only compares.
+"""Rewrites the marked parts of README.md and of the pages beside this file from the code; `--check` only compares.
 
 <!-- settings -->    every row of thermly.settings.SETTINGS
 <!-- commands -->    every `thermly` command with the first sentence of its help
 <!-- parameters -->  what becomes of every chat parameter at every kind of provider: each is set alone, and
                      the body that the adapter writes is compared with the body without it
+<!-- schema -->      views, tables and triggers, with the comments of the migrations that made them
 """
 
 import json
@@ -16,12 +17,15 @@ from typing import Any
 import click
 
 from thermly.catalog import CAPABILITIES, Model, Price, ProviderRow, Target
-from thermly.cli import accounts, inspecting, running
+from thermly.cli import accounts, browsing, files, inspecting, people, running
 from thermly.dialects import Bounds, openai_chat
 from thermly.dialects.openai_types import ChatBody
 from thermly.errors import InvalidRequest
 from thermly.providers import anthropic_request, gemini_request, openai_like_request
 from thermly.settings import SETTINGS
+from thermly.store import schema as schema_module
+from thermly.store import shown
+from thermly.store.schema import Relation
 
 ROOT = Path(__file__).parent.parent
 Body = dict[str, Any]
@@ -40,8 +44,9 @@ def settings() -> Iterator[str]:
 def commands() -> Iterator[str]:
     yield "| Command | |"
     yield "| --- | --- |"
-    for command in (*running.COMMANDS, *accounts.COMMANDS, *inspecting.COMMANDS):
-        yield from command_rows(command, "thermly")
+    for module in (running, files, browsing, accounts, people, inspecting):
+        for command in module.COMMANDS:
+            yield from command_rows(command, "thermly")
 
 
 def command_rows(command: click.Command, before: str) -> Iterator[str]:
@@ -49,7 +54,7 @@ def command_rows(command: click.Command, before: str) -> Iterator[str]:
     if isinstance(command, click.Group):
         for child in command.commands.values():
             yield from command_rows(child, name)
-    else:
+    elif not command.hidden:
         yield f"| `{name}` | {cell(command.get_short_help_str(limit=200))} |"
 
 
@@ -192,9 +197,68 @@ def leaves(body: Body) -> Iterator[tuple[str, str]]:
             yield path, json.dumps(one, sort_keys=True)
 
 
+# ---- schema
+
+
+def schema() -> Iterator[str]:
+    found = schema_module.relations()
+    yield from ("## Views", "")
+    for name in shown.VIEWS:
+        yield from relation_section(next(r for r in found if r.name == name))
+    yield from ("## Tables", "")
+    for relation in found:
+        if relation.kind == "table":
+            yield from relation_section(relation)
+    yield from ("## Triggers", "")
+    yield from trigger_lists(found)
+
+
+def relation_section(relation: Relation) -> Iterator[str]:
+    yield from (f"### {relation.name}", "")
+    if relation.comment:
+        yield from (relation.comment, "")
+    yield from table_columns(relation) if relation.kind == "table" else view_columns(relation)
+    yield ""
+    if relation.indexes:
+        yield from (f"Indexes: {'; '.join(relation.indexes)}.", "")
+    if relation.kind == "table" and relation.name not in shown.TABLES:
+        yield from ("Closed to `thermly export` and `thermly datasette`.", "")
+
+
+def table_columns(relation: Relation) -> Iterator[str]:
+    yield from ("| Column | Type | |", "| --- | --- | --- |")
+    for column in relation.columns:
+        type = column.type if column.required else f"{column.type} or NULL"
+        yield f"| `{column.name}` | {type} | {cell(column.comment)} |"
+
+
+def view_columns(relation: Relation) -> Iterator[str]:
+    """All in their order, and then those about which there is something to say."""
+    yield ", ".join(f"`{column.name}`" for column in relation.columns)
+    said = [column for column in relation.columns if column.comment]
+    if said:
+        yield from ("", "| Column | |", "| --- | --- |")
+        yield from (f"| `{column.name}` | {cell(column.comment)} |" for column in said)
+
+
+def trigger_lists(relations: list[Relation]) -> Iterator[str]:
+    """Under each comment the triggers that it is about."""
+    groups: dict[str, list[str]] = {}
+    for relation in relations:
+        for trigger in relation.triggers:
+            rows = groups.setdefault(trigger.comment or relation.comment, [])
+            rows.append(f"- `{trigger.name}`: {trigger.event}")
+    for comment, rows in groups.items():
+        yield from (comment, "", *rows, "")
+
+
 # ---- files
 
-REGIONS = {"README.md": (settings, commands), "docs/parameters.md": (parameters,)}
+REGIONS = {
+    "README.md": (settings, commands),
+    "docs/parameters.md": (parameters,),
+    "docs/schema.md": (schema,),
+}
 
 
 def rewritten(name: str) -> str:

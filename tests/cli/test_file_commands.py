@@ -69,6 +69,42 @@ def test_a_backup_never_writes_over_anything(run: Run, refused: Refused, base: D
     assert "nowhere" in refused("backup", str(tmp_path / "nowhere" / "copy.db"))
 
 
+def test_a_backup_says_what_is_not_in_it_and_how_to_go_back(run: Run, base: Database, instance: Path) -> None:
+    said = run("backup").stderr
+    assert "Not in it: images, thermly.toml" in said
+    assert f"remove {instance / 'thermly.db'}-wal" in said
+
+
+def test_a_backup_that_was_restored_is_the_database(run: Run, base: Database, instance: Path) -> None:
+    books.payer(base, "acme", 5)
+    path = Path(run("backup").stdout.strip())
+    books.payer(base, "late", 7)
+    base.close()
+    for beside in ("thermly.db-wal", "thermly.db-shm"):
+        (instance / beside).unlink(missing_ok=True)
+    (instance / "thermly.db").write_bytes(path.read_bytes())
+    assert "acme" in run("account", "list").stdout and "late" not in run("account", "list").stdout
+    run("doctor")
+
+
+def test_a_copy_that_is_not_sound_is_no_backup(
+    run: Run, refused: Refused, base: Database, instance: Path, tmp_path: Path
+) -> None:
+    """A name that is another one in the table than in its index: nobody stumbles over it who does not look."""
+    books.payer(base, "somebody")
+    base.close()
+    whole = (instance / "thermly.db").read_bytes()
+    (instance / "thermly.db").write_bytes(whole.replace(b"somebody", b"somebodz", 1))
+    assert "not sound" in refused("backup", str(tmp_path / "copy.db"))
+    assert {path.name for path in tmp_path.iterdir()} == {"instance"}
+
+
+def test_what_a_killed_backup_left_is_named(refused: Refused, base: Database, tmp_path: Path) -> None:
+    (tmp_path / "copy.db.part").write_text("half")
+    assert "copy.db.part is there" in refused("backup", str(tmp_path / "copy.db"))
+    assert not (tmp_path / "copy.db").exists()
+
+
 WRITER = """
 import sys
 from pathlib import Path

@@ -8,6 +8,7 @@ import books
 import pytest
 from click.testing import Result
 
+from thermly.caps import next_reset_ms
 from thermly.store import keys
 from thermly.store.db import Database
 from thermly.store.keys import Found
@@ -144,3 +145,20 @@ def test_keys_are_listed_for_one_account_or_for_all(run: Run, base: Database) ->
     text = run("key", "list").stdout
     assert text.splitlines()[0].split()[:3] == ["id", "account", "name"]
     assert "sk-thermo-" not in text
+
+
+def test_a_cap_can_be_one_for_each_period(run: Run, base: Database) -> None:
+    create(run, "--cap", "10", "--cap-period", "month")
+    create(run, "--cap", "10")
+    rows = listed(run)
+    assert [(r["cap_usd"], r["cap_period"], r["under_cap_usd"]) for r in rows] == [
+        ("", "", ""), ("10.00", "month", "0.00"), ("10.00", "ever", "0.00"),
+    ]  # fmt: skip
+    resets = books.number(base, "SELECT cap_resets_at_ms FROM api_key WHERE cap_period = 'month'")
+    assert resets == next_reset_ms("month", time.time_ns() // 1_000_000)
+
+
+def test_a_period_without_a_cap_is_refused(run: Run, refused: Refused, base: Database) -> None:
+    assert "--cap" in refused("key", "create", "--account", "acme", "--cap-period", "day")
+    refused("key", "create", "--account", "acme", "--cap", "1", "--cap-period", "year")
+    assert books.number(base, "SELECT COUNT(*) FROM api_key") == 1

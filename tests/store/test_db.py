@@ -170,9 +170,9 @@ def test_a_script_is_cut_into_its_statements_whatever_they_quote() -> None:
 def test_the_views_show_money_and_times_as_people_write_them(base: Database) -> None:
     books.payer(base, "someone", 1_234_567_891)
     with base.each() as tx:
-        assert tx.one("SELECT name, balance_usd, held_usd, status FROM balances") == (
-            "someone", "1.234568", "0.000000", "active",
+        assert tx.one("SELECT account, balance_usd, held_usd, status FROM balances") == (
+            "someone", 1.234567891, 0.0, "active",
         )  # fmt: skip
         assert tx.one("SELECT account, kind, amount_usd, at_utc FROM ledger") == (
-            "someone", "grant", "1.234567891", "2026-09-21 14:13:20",
+            "someone", "grant", 1.234567891, "2026-09-21 14:13:20",
         )  # fmt: skip

@@ -38,7 +38,7 @@ def sums(base: Database, by: books.Payer) -> tuple[int, int]:
 
 def available(base: Database, by: books.Payer) -> int:
     with base.each() as tx:
-        return money.funds(tx, by.account_id, by.key_id).least
+        return money.funds(tx, by.account_id, by.key_id, NOW_MS).least
 
 
 def balanced(base: Database) -> bool:
@@ -193,7 +193,7 @@ def test_a_cap_that_leaves_nothing_is_named(base: Database) -> None:
     for _ in range(2):
         assert not hold(base, books.opening(by), 1)
         with base.each() as tx:
-            assert money.funds(tx, by.account_id, by.key_id).cap_is_in_the_way
+            assert money.funds(tx, by.account_id, by.key_id, NOW_MS).cap_is_in_the_way
         close(base, opening, books.settled(300))
     assert sums(base, by) == (700, 0)
     assert balanced(base)
@@ -208,7 +208,7 @@ def test_a_cap_does_not_lend_what_the_account_lacks(base: Database) -> None:
 
 def test_nothing_is_available_to_nobody(base: Database) -> None:
     with base.each() as tx:
-        assert money.funds(tx, "acc_nobody", "key_nobody").least == 0
+        assert money.funds(tx, "acc_nobody", "key_nobody", NOW_MS).least == 0
     by = books.payer(base)
     with base.begin() as tx:
         assert not money.hold(tx, replace(books.opening(by), account_id="acc_nobody"), 0)

@@ -18,8 +18,8 @@ WSGI = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class Mounted:
-    """A WSGI application that sends paths below `MOUNT` to the console, which is built when somebody first comes:
-    most processes of a busy gateway never see one."""
+    """A WSGI application that sends the root and paths below `MOUNT` to the console, which is built when somebody
+    first comes: most processes of a busy gateway never see one."""
 
     def __init__(self, api: WSGI, at: At) -> None:
         self._api, self._at = api, at
@@ -28,6 +28,9 @@ class Mounted:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path: str = environ["PATH_INFO"]
+        if path == "/":
+            start_response("302 Found", [("Location", f"{MOUNT}/"), ("Content-Length", "0")])
+            return ()
         if not path.startswith(MOUNT) or path[len(MOUNT) : len(MOUNT) + 1] not in ("", "/"):
             return self._api(environ, start_response)
         environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + MOUNT
@@ -46,7 +49,19 @@ def create(at: At) -> "Flask":
     """The console with all its pages."""
     from flask import Flask
 
-    from thermly.console import drawing, guard, overview, sessions, words
+    from thermly.console import (
+        alerts,
+        billing,
+        codes,
+        drawing,
+        guard,
+        keys,
+        overview,
+        payments,
+        playground,
+        sessions,
+        words,
+    )
 
     app = Flask("thermly.console", template_folder="templates", static_folder="static")
     app.config.update(
@@ -63,4 +78,10 @@ def create(at: At) -> "Flask":
     guard.register(app)
     sessions.register(app)
     overview.register(app)
+    keys.register(app)
+    billing.register(app)
+    codes.register(app)
+    payments.register(app)
+    alerts.register(app)
+    playground.register(app)
     return app
