@@ -60,6 +60,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "genui": ("catalog", "errors", "exchange", "genui"),
     "generated": (*VALUES, "gateway", "genui"),
     "background": (*VALUES, "dialects", "gateway", "memory", "store"),
+    "turns": ("store",),
     "web": (
         *(*VALUES, "dialects", "gateway", "embeddings", "images", "counting", "listing", "memory", "store"),
         *("background", "generated", "genui", "metrics", "web"),
@@ -84,7 +85,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "up": ("redis_server", "settings"),
     "serving": ("settings", "thermly"),
     "sandbox": ("sandbox",),
-    "workers": ("accounting", "background", "context", "gateway", "images", "jobs", "settings", "workers"),
+    "workers": ("accounting", "background", "context", "gateway", "images", "jobs", "settings", "turns", "workers"),
     "__main__": ("cli",),
 }
 ONLY_IN = {
@@ -99,7 +100,7 @@ ONLY_IN = {
     "flask_limiter": ("web",),
     "gunicorn": ("web.worker", "serving"),
     "pycurl": ("providers.upstream",),
-    "sqlite3": ("store", "bill", "images", "examination", "gateway", "web", "cli"),
+    "sqlite3": ("store", "bill", "examination", "gateway", "web", "cli"),
     "sqlite_utils": ("store",),
     "requests": ("accounting", "providers.fetching"),
     "click": ("cli",),

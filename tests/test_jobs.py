@@ -78,7 +78,7 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     accounting.here.cache_clear()
     if here._gateway.cache_info().currsize:
         here._gateway().close()
-    for made in (here._gateway, here._images, here._background):
+    for made in (here._gateway, here._images, here._background, here._turns):
         made.cache_clear()
     base.close()
 

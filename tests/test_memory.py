@@ -10,7 +10,7 @@ import pytest
 from stories.stack import at_once
 
 from thermly.errors import InvalidRequest, NotFound
-from thermly.memory import Memory
+from thermly.memory import MOST_ITEMS, Memory
 from thermly.store.db import Database
 
 JSON = dict[str, Any]
@@ -130,6 +130,25 @@ def test_items_are_added_together_or_not_at_all(memory: Memory, me: str) -> None
             ask(conversation, "b")
 
 
+def test_a_conversation_does_not_grow_for_ever(memory: Memory, me: str) -> None:
+    conversation = memory.begin_conversation(me, {}, [])
+    memory.add_items(conversation, items(*(f"i{i}" for i in range(MOST_ITEMS - 1))))
+    for _ in range(2):
+        with pytest.raises(InvalidRequest) as caught:
+            memory.add_items(conversation, items("one", "two"))
+        assert (caught.value.param, caught.value.code) == ("items", "conversation_full")
+        assert "10,000" in caught.value.message and "one" not in names(memory.items(conversation))
+    assert len(memory.recall(me, None, conversation.id)) == MOST_ITEMS - 1
+    memory.remember(me, response("a"), items("a-in"), conversation.id)
+    assert names(memory.items(conversation))[-2:] == ["a-in", "a-out"], "what was begun in time is kept whole"
+    with pytest.raises(InvalidRequest) as caught:
+        memory.recall(me, None, conversation.id)
+    assert (caught.value.param, caught.value.code) == ("conversation", "conversation_full")
+    for name in ("i0", "i1"):
+        memory.remove_item(conversation, name)
+    assert len(memory.recall(me, None, conversation.id)) == MOST_ITEMS - 1
+
+
 def test_the_same_item_added_by_many_at_once_is_added_by_one(memory: Memory, me: str) -> None:
     conversation = memory.begin_conversation(me, {}, [])
 
@@ -182,14 +201,16 @@ def assert_under_way(memory: Memory, me: str) -> None:
     assert caught.value.param == "previous_response_id"
 
 
-def test_what_is_forgotten_is_gone_and_only_for_its_owner(memory: Memory, me: str, you: str) -> None:
+def test_what_is_forgotten_is_gone_and_only_for_its_owner(
+    base: Database, memory: Memory, me: str, you: str
+) -> None:
     memory.remember(me, response("a"), items("a-in"), None)
-    with pytest.raises(NotFound):
-        memory.forget_response("a", you)
-    assert memory.item("a-in", me) and memory.item("a-in", you) is None
-    memory.forget_response("a", me)
-    assert memory.item("a-in", me) is None
-    for ask in (memory.response, memory.inputs, memory.forget_response):
+    for account_id, left in ((you, {"id": "a-in"}), (me, None)):
+        assert memory.item("a-in", you) is None
+        with base.begin() as tx:
+            memory.forget_in(tx, "a", account_id)
+        assert memory.item("a-in", me) == left
+    for ask in (memory.response, memory.inputs):
         with pytest.raises(NotFound):
             ask("a", me)
 

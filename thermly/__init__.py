@@ -38,6 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mib << 20
     app.url_map.merge_slashes = False  # else a doubled slash is a redirect, which no client follows with its body
     app.extensions["thermly"] = gateway
+    app.before_request(gateway.look)
     _register(app, gateway, studio)
     app.wsgi_app = Mounted(app.wsgi_app, At(gateway, app.wsgi_app))  # type: ignore[method-assign]
     pulse.nudge()
@@ -74,7 +75,7 @@ def _register(app: Flask, gateway: Gateway, studio: Images) -> None:
     gemini.register(app, rows, gateway, limits)
     messages.register(app, rows, gateway, limits)
     embed.register(app, rows, memory, context.background(gateway), gateway, limits)
-    conversations.register(app, rows[-1], memory, gateway)
+    conversations.register(app, rows[-1], memory, gateway, limits)
     health.register(app, gateway)
     metrics.register(app, gateway)
     docs.register(app, rows, gateway)

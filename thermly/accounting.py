@@ -1,23 +1,20 @@
 """What is derived from raw rows, and what is swept: the work that no request waits for.
 
-Knows: batches, alerts, sweeps. Must not know: Flask, RQ, providers. Every function can be repeated.
+Knows: batches, sweeps. Must not know: Flask, RQ, providers. Every function can be repeated.
 """
 
 import functools
 import logging
 import time
 
-import requests
 from msgspec import Struct
 
-from thermly import context
+from thermly import alerts, context
 from thermly.settings import Settings, read
-from thermly.store import accounts, cache, limits, memory, usage
-from thermly.store.accounts import Account
+from thermly.store import cache, keys, limits, memory, transcripts, usage
 from thermly.store.db import Database
 
 log = logging.getLogger("thermly.accounting")
-NANO_PER_USD = 10**9
 MIB = 1 << 20
 
 
@@ -43,31 +40,8 @@ def account(at: Here) -> int:
         if batch < usage.BATCH:  # what has come since is the next job's, or this one would never end
             break
         time.sleep(0.01)  # requests want the database too
-    alert_low_balances(at)
+    alerts.report(at.settings, at.database)
     return done
-
-
-def alert_low_balances(at: Here) -> None:
-    with at.database.begin() as tx:
-        low = accounts.low(tx, at.settings.low_balance_usd * NANO_PER_USD, _now_ms())
-    for found in low:
-        log.warning("account %s is low on credit: %.6f USD", found.name, found.balance_nanousd / NANO_PER_USD)
-        if at.settings.alert_webhook_url:
-            _post(at.settings.alert_webhook_url, found)
-
-
-def _post(url: str, found: Account) -> None:
-    body = {
-        "event": "balance.low",
-        "account": found.name,
-        "account_id": found.id,
-        "balance_nanousd": found.balance_nanousd,
-        "balance_usd": f"{found.balance_nanousd / NANO_PER_USD:.6f}",
-    }
-    try:
-        requests.post(url, json=body, timeout=(3, 10), allow_redirects=False).raise_for_status()
-    except requests.RequestException as error:
-        log.error("the low-balance webhook failed: %s", type(error).__name__)
 
 
 def sweep(at: Here) -> None:
@@ -78,10 +52,11 @@ def sweep(at: Here) -> None:
     for _ in range(100):  # in small transactions, and never without end
         with at.database.begin() as tx:
             swept = limits.sweep(tx, now_ms) + cache.sweep(tx, now_ms, at.settings.cache_max_mib * MIB)
-            swept += memory.sweep(tx, now_ms)
+            swept += memory.sweep(tx, now_ms) + keys.renew_caps(tx, now_ms) + transcripts.sweep(tx, now_ms)
         if not swept:
             break
         time.sleep(0.01)
+    alerts.retry(at.settings, at.database)
 
 
 def _now_ms() -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from thermly import ids
 from thermly.caller import Caller
 from thermly.errors import InsufficientFunds
-from thermly.store import money
+from thermly.store import keys, money
 from thermly.store.db import Database, Tx
 from thermly.store.money import Closing, Funds, Opening
 
@@ -49,12 +49,19 @@ class Bill:
     """The bill of one request, known by `id` in the usage log. `held_nanousd` is None until funds are held."""
 
     def __init__(
-        self, books: Books, caller: Caller, surface: str, requested_model: str, outlives_us: bool = False
+        self,
+        books: Books,
+        caller: Caller,
+        surface: str,
+        requested_model: str,
+        outlives_us: bool = False,
+        number: str = "",
     ) -> None:
-        """`outlives_us`: the hold is not this process's but that of a job, which others may take up."""
+        """`outlives_us`: the hold is not this process's but that of a job, which others may take up. `number`: the
+        id that the request has been told, where it has been."""
         self._books = books
-        self.id = ids.new()
-        self.started_ms = time.time_ns() // 1_000_000
+        self.id = number or ids.new()
+        self.started_ms = _now_ms()
         self.held_nanousd: int | None = None
         self.opening = Opening(
             id=self.id,
@@ -73,13 +80,18 @@ class Bill:
             return self.hold_in(tx, amount_nanousd)
 
     def hold_in(self, tx: Tx, amount_nanousd: int) -> bool:
-        if self.held_nanousd is None:
-            held = money.hold(tx, self.opening, amount_nanousd)
-        else:
-            held = money.extend(tx, self.opening, max(0, amount_nanousd - self.held_nanousd))
+        held = self._reserve(tx, amount_nanousd)
+        if not held and self.opening.capped:
+            keys.renew_caps(tx, _now_ms(), self.opening.key_id)
+            held = self._reserve(tx, amount_nanousd)  # also when it was another process that renewed
         if held:
             self.held_nanousd = max(amount_nanousd, self.held_nanousd or 0)
         return held
+
+    def _reserve(self, tx: Tx, amount_nanousd: int) -> bool:
+        if self.held_nanousd is None:
+            return money.hold(tx, self.opening, amount_nanousd)
+        return money.extend(tx, self.opening, max(0, amount_nanousd - self.held_nanousd))
 
     def require(self, amount_nanousd: int) -> None:
         """Hold so much. Raises InsufficientFunds."""
@@ -88,7 +100,7 @@ class Bill:
 
     def funds(self) -> Funds:
         with self._books.database.each() as tx:
-            return money.funds(tx, self.opening.account_id, self.opening.key_id)
+            return money.funds(tx, self.opening.account_id, self.opening.key_id, _now_ms())
 
     def close(self, closing: Closing) -> None:
         """The hold ends; without one there is nothing to close."""
@@ -106,3 +118,7 @@ def refusal(funds: Funds) -> InsufficientFunds:
     if funds.cap_is_in_the_way:
         return InsufficientFunds("This API key's spend cap is reached.", code="spend_cap_reached")
     return InsufficientFunds("Insufficient credits. Add credits on the billing page to go on.")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

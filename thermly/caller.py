@@ -5,7 +5,8 @@ from msgspec import Struct
 
 class Caller(Struct, frozen=True):
     """`rpm` and `image_rpm`: requests per minute, None without a limit. `models`: names the key may use, None
-    for all. `capped`: the key has a spend cap of its own."""
+    for all. `capped`: the key has a spend cap of its own. `keeps_transcripts`: the account wants what is asked and
+    answered kept."""
 
     account_id: str
     account: str
@@ -15,3 +16,4 @@ class Caller(Struct, frozen=True):
     image_rpm: int | None
     models: frozenset[str] | None = None
     capped: bool = False
+    keeps_transcripts: bool = False

@@ -10,7 +10,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cached_property
 from importlib.resources import files
 from typing import Any, Literal
@@ -36,6 +36,7 @@ DEFAULT_CAN = {
     "image": (),
 }
 PICO_PER_USD, NANO_PER_USD = 10**12, 10**9
+UNORDERED = 2**63
 
 _TEXT, _COUNT, _PRICE = (str,), (int,), (int, float, Decimal, str)
 PRICE_FIELDS: dict[str, tuple[type, ...]] = dict.fromkeys(
@@ -51,7 +52,7 @@ TIER_FIELDS: dict[str, tuple[type, ...]] = {**PRICE_FIELDS, "above_input_tokens"
 MODEL_FIELDS: dict[str, tuple[type, ...]] = {
     **PRICE_FIELDS,
     **dict.fromkeys(("kind", "provider", "upstream", "tier", "replacement"), _TEXT),
-    **dict.fromkeys(("context_window", "max_output_tokens"), _COUNT),
+    **dict.fromkeys(("context_window", "max_output_tokens", "order"), _COUNT),
     **dict.fromkeys(("dimensions", "max_inputs", "images_per_call", "max_prompt_chars"), _COUNT),
     **dict.fromkeys(("can", "sizes", "qualities"), (list, tuple)),
     "per_image": (list, tuple),
@@ -111,7 +112,8 @@ class ProviderRow(Struct, frozen=True):
 
 class Model(Struct, frozen=True):
     """One model that can be asked for by name, and the provider's own id for it (`upstream`). `dimensions` and
-    `max_inputs` (of one upstream call) are an embedding model's; `drawing` is an image model's."""
+    `max_inputs` (of one upstream call) are an embedding model's; `drawing` is an image model's. `order`: its
+    place in its tier; 0 stands behind those that have one."""
 
     id: str
     provider: str
@@ -121,6 +123,7 @@ class Model(Struct, frozen=True):
     price: Price | None
     can: frozenset[str]
     tier: str | None = None
+    order: int = 0
     retired_on: datetime.date | None = None
     replacement: str | None = None
     as_of: str = ""
@@ -165,8 +168,15 @@ class Catalog(Struct, frozen=True, dict=True):
 
     @cached_property
     def tiers(self) -> dict[str, tuple[Model, ...]]:
-        """Each tier's models in the order of the catalogue."""
-        return {t: tuple(m for m in self.models.values() if m.tier == t) for t in TIERS}
+        """Each tier's models: those with an order, then the others as the catalogue has them."""
+        found = sorted(self.models.values(), key=lambda model: model.order or UNORDERED)
+        return {t: tuple(m for m in found if m.tier == t) for t in TIERS}
+
+    @property
+    def baseline(self) -> Price | None:
+        """What savings are measured against: the first model of the best tier."""
+        best = self.tiers["best"]
+        return best[0].price if best else None
 
 
 def builtin() -> dict[str, Any]:
@@ -279,6 +289,7 @@ def _model(name: str, row: Mapping[str, Any], providers: Mapping[str, ProviderRo
         price=_price(name, row),
         can=can,
         tier=row.get("tier"),
+        order=row.get("order", 0),
         retired_on=row.get("retired_on"),
         replacement=row.get("replacement"),
         as_of=str(row.get("as_of", "")),
@@ -373,8 +384,8 @@ def _whole(what: str, usd: Any, parts: int, unit: str) -> int:
     """Dollars as a whole number of the unit that has so many `parts` to a dollar (or to a million)."""
     try:
         value = Decimal(usd) * parts
-    except (InvalidOperation, TypeError):
+    except (ArithmeticError, TypeError, ValueError):
         value = Decimal("NaN")
-    if not value.is_finite() or value != int(value) or value < 0:
+    if not value.is_finite() or not 0 <= value < 2**63 or value != int(value):
         raise CatalogError(f"{what} = {usd} is not a whole, positive number of {unit}")
     return int(value)

@@ -3,7 +3,7 @@
 from thermly import jobs
 from thermly.background import Background
 from thermly.bill import OF_JOB
-from thermly.configured import catalog
+from thermly.catalog_changes import CatalogChanges
 from thermly.gateway import Gateway
 from thermly.images import Images
 from thermly.memory import Memory
@@ -32,7 +32,7 @@ def gateway(settings: Settings) -> Gateway:
     folder = settings.instance / "run"
     me = owners.Owner(folder)
     release_dead(settings, store)
-    return Gateway(settings, catalog(settings), store, Client(timeouts), me.name, me)
+    return Gateway(settings, CatalogChanges(settings, store), store, Client(timeouts), me.name, me)
 
 
 def images(at: Gateway) -> Images:

@@ -8,9 +8,10 @@ import time
 
 from msgspec import Struct
 
-from thermly import configured, redis_server
+from thermly import redis_server
 from thermly.bill import OF_JOB
 from thermly.catalog import CatalogError
+from thermly.catalog_changes import CatalogChanges
 from thermly.settings import Settings
 from thermly.store import db, images, limits, money, owners, usage
 from thermly.store.db import Database
@@ -90,9 +91,10 @@ def _accounting(base: Database) -> Finding:
 
 def _catalog(settings: Settings, base: Database) -> list[Finding]:
     try:
-        catalog = configured.catalog(settings)
+        changes = CatalogChanges(settings, base)
     except CatalogError as error:
         return [Finding("catalogue", False, str(error))]
+    catalog, refused = changes.catalog, [c for c in changes.changes if c.refused]
     serving = sorted(p.name for p in catalog.providers.values() if p.available)
     unpriced = [m.id for m in catalog.models.values() if m.price is None]
     with base.each() as tx:
@@ -100,8 +102,10 @@ def _catalog(settings: Settings, base: Database) -> list[Finding]:
     detail = f"{len(catalog.models)} models; providers with a key here: {', '.join(serving) or 'none'}"
     if unpriced:
         detail += f"; without a price and so not served: {', '.join(unpriced)}"
+    if refused:
+        detail += "; changes that are left out: " + "; ".join(c.refused for c in refused)
     cool = "; ".join(f"{name} ({why})" for name, why in cooling.items()) or "none is cooling down"
-    return [Finding("catalogue", True, detail), Finding("targets", True, cool)]
+    return [Finding("catalogue", not refused, detail), Finding("targets", True, cool)]
 
 
 def _redis(settings: Settings) -> Finding:

@@ -19,10 +19,11 @@ from typing import TypeVar
 
 import msgspec
 
-from thermly import fingerprint, pricing, routing
+from thermly import fingerprint, grounds, pricing, routing, transcripts
 from thermly.bill import Bill, Books, refusal
 from thermly.caller import Caller
-from thermly.catalog import SMART, Catalog, Target
+from thermly.catalog import SMART, Target
+from thermly.catalog_changes import CatalogChanges
 from thermly.errors import (
     GatewayError,
     Unavailable,
@@ -57,10 +58,11 @@ KEPT_REPLY_BYTES = 1 << 20
 SINGLE_FLIGHT_WAIT_S = 30
 CLAIM_S = 120
 RETRY_PAUSE_S = (0.1, 0.4)
+ASKED_LAST = "failed just before, so asked last"
+TOO_DEAR = "more than the balance pays for"
 T = TypeVar("T")
 
 _read_reply = msgspec.msgpack.Decoder(Reply).decode
-_encode = msgspec.json.encode
 
 
 class Gateway:
@@ -70,28 +72,33 @@ class Gateway:
     def __init__(
         self,
         settings: Settings,
-        catalog: Catalog,
+        changes: CatalogChanges,
         database: Database,
         client: Client,
         owner: str,
         lock: Owner | None = None,
     ) -> None:
-        self.settings, self.catalog, self.database = settings, catalog, database
+        self.settings, self.changes, self.database = settings, changes, database
         self.client, self.owner, self.lock = client, owner, lock
         self.books = Books(database, owner)
         self.health = Health(database)
-        best = catalog.tiers["best"]
-        self.baseline = best[0].price if best else None
+        self.catalog = changes.catalog
 
-    def answer(self, request: ChatRequest, caller: Caller, surface: str) -> "Answer":
+    def look(self) -> None:
+        """Serve by the catalogue as admins have changed it since. Whoever looks again within a second is told
+        nothing new; requests under way keep the targets that they have."""
+        self.catalog = self.changes.seen()
+
+    def answer(self, request: ChatRequest, caller: Caller, surface: str, number: str = "") -> "Answer":
         """Raises GatewayError when there will be no answer; else the first event has arrived."""
-        return Answer(self, request, caller, surface)
+        self.look()
+        return Answer(self, request, caller, surface, number)
 
     def check(self, request: ChatRequest, caller: Caller) -> None:
         """Raise what would be raised at once for this request, before anything is held or asked."""
         self.plan(request, caller)
         with self.database.each() as tx:
-            funds = money.funds(tx, caller.account_id, caller.key_id)
+            funds = money.funds(tx, caller.account_id, caller.key_id, _now_ms())
         if funds.least <= 0:
             raise refusal(funds)
 
@@ -143,10 +150,13 @@ class Answer:
     A class and not a bare generator, since a generator that was never started skips its `finally`.
     """
 
-    def __init__(self, gateway: Gateway, request: ChatRequest, caller: Caller, surface: str) -> None:
+    def __init__(
+        self, gateway: Gateway, request: ChatRequest, caller: Caller, surface: str, number: str = ""
+    ) -> None:
         self._gateway, self._request, self._caller = gateway, request, caller
-        self._bill = Bill(gateway.books, caller, surface, request.model)
+        self._bill = Bill(gateway.books, caller, surface, request.model, number=number)
         self.id, self.started_ms = self._bill.id, self._bill.started_ms
+        self._best = gateway.catalog.baseline
         self._clock = time.monotonic()
         self.smart = request.model in SMART
         self.plan: routing.Plan | None = None
@@ -155,7 +165,9 @@ class Answer:
         self.complexity_level = 0
         self.cached = False
         self._print = self._fingerprint()
-        self._meter = Meter()
+        self._meter = transcripts.Scribe() if caller.keeps_transcripts else Meter()
+        self._passed: tuple[tuple[str, str], ...] = ()
+        self._failed: tuple[tuple[str, str], ...] = ()
         self._lowered = False
         self._events = self._tell()
         self._ahead: Event | None = next(self._events)
@@ -240,12 +252,17 @@ class Answer:
         took_ms = self._elapsed_ms()
         closing = self._closing("settled", "ok", used, baseline=self._baseline(used), first_ms=took_ms, cache="hit")
         self._bill.record(closing)
+        if self._caller.keeps_transcripts:
+            self._write_down(transcripts.of_reply(reply))
         return reply
 
     def _route(self) -> tuple[Target, ...]:
         self.plan = self._gateway.plan(self._request, self._caller, self._size.estimate)
         self.complexity_level = self.plan.judgement.level
-        return self.plan.targets
+        targets = self.plan.targets
+        if self.smart and (cooling := self._gateway.health.cooling()):
+            self._passed = tuple((t.model.id, ASKED_LAST) for t in targets if t.name in cooling)
+        return targets
 
     def _ask(self, targets: tuple[Target, ...]) -> Iterator[Event]:
         """The events of the first target that gives any."""
@@ -257,6 +274,7 @@ class Answer:
                 time.sleep(random.uniform(*RETRY_PAUSE_S))
             bound = self._hold(target, first=failure is None)
             if bound is None:
+                self._passed += ((target.model.id, TOO_DEAR),)
                 continue
             self.target, self.actual_model = target, target.model.id
             adapter = ANSWER[target.provider.kind]
@@ -265,10 +283,12 @@ class Answer:
                 first = yield from _first(events)
             except UpstreamFailed as error:
                 failure = error
+                self._failed += ((target.model.id, error.message),)
                 self._gateway.health.failed(target, error)
                 continue
             except UnsupportedContent as error:
                 failure = error
+                self._failed += ((target.model.id, error.message),)
                 if i == len(targets) - 1 or not self.smart:
                     raise
                 continue
@@ -341,6 +361,13 @@ class Answer:
         if outcome == "ok":
             self._keep()
         bill.close(closing)
+        if isinstance(self._meter, transcripts.Scribe):
+            self._write_down(self._meter.turns)
+
+    def _write_down(self, turns: list[transcripts.Turn]) -> None:
+        gateway = self._gateway
+        lifetime_d, account_id = gateway.settings.transcript_lifetime_d, self._caller.account_id
+        transcripts.keep(gateway.database, self.id, account_id, self.started_ms, self._request, turns, lifetime_d)
 
     def _closing(
         self,
@@ -352,7 +379,7 @@ class Answer:
         first_ms: int | None = None,
         cache: str = "",
     ) -> Closing:
-        target, reasons = self.target, self.plan.judgement.reasons if self.plan else ()
+        target = self.target
         return Closing(
             state=state,
             outcome=outcome,
@@ -361,13 +388,19 @@ class Answer:
             model=self.actual_model,
             provider=target.provider.name if target else "",
             complexity_level=self.complexity_level,
-            reasons=_encode(reasons).decode(),
+            reasons=self._grounds(),
             stream=int(self._request.stream),
             usage=used,
             first_ms=first_ms,
             duration_ms=self._elapsed_ms(),
             cache=cache,
         )
+
+    def _grounds(self) -> str:
+        plan = self.plan
+        if plan is None:
+            return grounds.written(())
+        return grounds.written(plan.judgement.reasons, plan.tier, (*plan.passed_over, *self._passed), self._failed)
 
     def _charged(self, outcome: str) -> Usage | None:
         """What is to be paid for; None: nothing, since nothing came."""
@@ -383,8 +416,7 @@ class Answer:
         return msgspec.structs.replace(early, output_tokens=output, estimated=True)
 
     def _baseline(self, used: Usage) -> int:
-        price = self._gateway.baseline
-        return pricing.cost(used, price) if price else 0
+        return pricing.cost(used, self._best) if self._best else 0
 
     # ---- cache
 

@@ -8,8 +8,6 @@ together, so it is paid once however often it was begun.
 import datetime
 import logging
 import secrets
-import sqlite3
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -29,9 +27,11 @@ from thermly.pictures import ImageReply, ImageRequest
 from thermly.providers import DRAW
 from thermly.storage import Storage
 from thermly.store import images as store
-from thermly.store import money, owners
+from thermly.store import money
+from thermly.store.db import Tx
 from thermly.store.images import Image, Job
 from thermly.store.money import Closing
+from thermly.store.underway import Underway
 
 log = logging.getLogger("thermly.images")
 
@@ -41,7 +41,6 @@ LOST_AFTER_MS = 60_000
 """A job that waits so long in the queue is put there once more: the queue may have been lost with its Redis."""
 
 SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
-FINISH_TRIES = 5
 
 
 class Refused(Struct, frozen=True):
@@ -64,8 +63,7 @@ class Images:
 
     def __init__(self, gateway: Gateway, storage: Storage, later: Callable[[str], bool]) -> None:
         self._gateway, self.storage, self._later = gateway, storage, later
-        self._at_work: set[str] = set()
-        self._claiming = threading.Lock()
+        self._underway = Underway(gateway.database, gateway.settings.instance / "run", gateway.owner)
         self._strays: set[str] = set()
 
     # ---- accept
@@ -130,11 +128,11 @@ class Images:
 
     # ---- draw
 
-    def draw(self, job_id: str) -> None:
-        """Draw what the job still lacks, unless somebody else is at it, and settle."""
+    def draw(self, job_id: str) -> bool:
+        """Draw what the job still lacks, and settle. False where somebody else is at it."""
         job = self._claim(job_id)
         if job is None:
-            return
+            return False
         try:
             self._draw(job)
         except GatewayError as error:
@@ -146,16 +144,11 @@ class Images:
             log.exception("image job %s failed", job_id)
             self._fail(job, Internal("Internal error."))
         finally:
-            self._at_work.discard(job_id)
+            self._underway.leave(job_id)
+        return True
 
     def _claim(self, job_id: str) -> Job | None:
-        """Both at once: a job that is claimed and not marked looks as if its process had died."""
-        with self._claiming:
-            with self._gateway.database.each() as tx:
-                job = store.claim(tx, job_id, self._gateway.owner)
-            if job is not None:
-                self._at_work.add(job_id)
-        return job
+        return self._underway.claim(job_id, lambda tx: store.claim(tx, job_id, self._gateway.owner))
 
     def _draw(self, job: Job) -> None:
         request, target = _read_request(job.request), self._target(job)
@@ -172,6 +165,7 @@ class Images:
         self._succeed(job, request, target)
 
     def _target(self, job: Job) -> Target:
+        self._gateway.look()
         model = self._gateway.catalog.models.get(job.model)
         target = self._gateway.catalog.target(model) if model else None
         if target is None or target.provider.kind not in DRAW:
@@ -241,21 +235,15 @@ class Images:
         )
 
     def _finish(self, job: Job, state: str, error: str, closing: Closing) -> bool:
-        """Row and bill in one transaction; False where the job is no longer ours. A stuck database is given some
-        time: the work has been done."""
-        mine = False
-        for attempt in range(FINISH_TRIES):
-            try:
-                with self._gateway.database.begin() as tx:
-                    mine = store.finish(tx, job.id, self._gateway.owner, state, error, _now_ms())
-                    if mine:
-                        money.close(tx, job.id, closing)
-                break
-            except sqlite3.Error:
-                if attempt == FINISH_TRIES - 1:
-                    raise
-                log.exception("image job %s could not be closed and will be tried again", job.id)
-                time.sleep(2**attempt)
+        """Row and bill in one transaction; False where the job is no longer ours."""
+
+        def write(tx: Tx) -> bool:
+            mine = store.finish(tx, job.id, self._gateway.owner, state, error, _now_ms())
+            if mine:
+                money.close(tx, job.id, closing)
+            return mine
+
+        mine = self._underway.insist(f"image job {job.id}", write)
         self._gateway.books.nudge()
         return mine
 
@@ -271,7 +259,7 @@ class Images:
                 if mine:
                     self._hand_on(job.id)
             return
-        if job.state != "running" or self._alive(job):
+        if job.state != "running" or not self._underway.is_left(job.id, job.owner):
             return
         with gateway.database.each() as tx:
             mine = store.requeue(tx, job.id, job.owner, now)
@@ -286,13 +274,7 @@ class Images:
             try:
                 self._fail(claimed, Unavailable("The image could not be made: it was begun too often."))
             finally:
-                self._at_work.discard(job.id)
-
-    def _alive(self, job: Job) -> bool:
-        if job.owner != self._gateway.owner:
-            return not owners.dead(self._gateway.settings.instance / "run", job.owner)
-        with self._claiming:
-            return job.id in self._at_work
+                self._underway.leave(job.id)
 
     def rescue(self) -> None:
         """Revive every job that needs it, and remove what has expired."""

@@ -3,7 +3,8 @@
 Jobs are enqueued by dotted name with ids and plain values only, serialised as JSON. A chat request enqueues
 nothing: it only sets a flag, and one thread per process turns flags into at most one job each few seconds. With
 Redis gone the flag stays set, requests are served on, and the jobs run when it is back. What takes long (images,
-responses in the background) is handed on one by one, to threads that wait side by side.
+responses in the background) is handed on one by one, to threads that wait side by side; which of them is made next
+is not the queue's business.
 """
 
 import logging
@@ -14,10 +15,11 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
+from msgspec import Struct
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue, SimpleWorker, Worker, worker_registration
-from rq.exceptions import DuplicateJobError, StopRequested
+from rq.exceptions import DuplicateJobError, InvalidJobOperation, StopRequested
 from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 
@@ -68,6 +70,27 @@ def hand_on(to: Queue, function: str, of: str) -> bool:
         log.warning("Redis is gone, nothing is handed on: %s", error)
         return False
     return True
+
+
+class Queues(Struct, frozen=True):
+    """Jobs that wait, jobs that failed lately, and workers that listen, each by queue."""
+
+    waiting: dict[str, int]
+    failed: dict[str, int]
+    workers: dict[str, int]
+
+
+def look(redis_url: str) -> Queues | None:
+    """None where Redis does not answer, which is known within two seconds."""
+    queues = [queue(redis_url, name) for name in (QUEUE, SLOW)]
+    try:
+        return Queues(
+            waiting={q.name: q.count for q in queues},
+            failed={q.name: q.failed_job_registry.get_job_count(cleanup=False) for q in queues},
+            workers={q.name: Worker.count(queue=q) for q in queues},
+        )
+    except redis.RedisError:
+        return None
 
 
 class Pulse:
@@ -129,12 +152,36 @@ class Pulse:
                 log.exception("the pulse missed a beat")
 
 
-class Waiter(SimpleWorker):
+class Steady(SimpleWorker):
+    """A worker that takes it lightly when Redis has forgotten a job that was done, or is gone just then: what the
+    job was about is in the database."""
+
+    def handle_job_success(self, job: Any, queue: Any, started_job_registry: Any) -> None:
+        try:
+            super().handle_job_success(job, queue, started_job_registry)
+        except (InvalidJobOperation, redis.RedisError) as error:
+            log.warning("Redis does not know of a job that is done: %s", type(error).__name__)
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """A Redis that was started again has forgotten who listens. One that is gone is waited for by whoever asks
+        it for a job next."""
+        try:
+            super().heartbeat(timeout, pipeline)
+            worker_registration.register(self, pipeline)
+        except redis.ConnectionError:
+            pass
+
+
+class Waiter(Steady):
     """A worker in a thread, for jobs that take long: they wait for their upstreams nearly all of the time.
     Signals are the main thread's business, and so are timeouts (the upstream's own)."""
 
     death_penalty_class = TimerDeathPenalty
     at_work = False
+
+    def stop(self) -> None:
+        """Take up nothing more."""
+        self._stop_requested = True
 
     def execute_job(self, job: Any, queue: Any) -> None:
         self.at_work = True
@@ -142,11 +189,6 @@ class Waiter(SimpleWorker):
             super().execute_job(job, queue)
         finally:
             self.at_work = False
-
-    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """A Redis that was started again has forgotten who listens."""
-        super().heartbeat(timeout, pipeline)
-        worker_registration.register(self, pipeline)
 
     def _install_signal_handlers(self) -> None:
         pass
@@ -162,6 +204,8 @@ def work(redis_url: str, burst: bool = False, waiters: int = 0, patience_s: floa
     except StopRequested:  # told to stop while waiting for Redis
         pass
     stopping.set()
+    for thread in threads:
+        thread.stop()
     give_up = time.monotonic() + patience_s
     while any(thread.busy for thread in threads):
         if time.monotonic() >= give_up:
@@ -172,9 +216,9 @@ def work(redis_url: str, burst: bool = False, waiters: int = 0, patience_s: floa
 def _listen(redis_url: str, burst: bool) -> bool:
     """Run jobs until told to stop (False), or until Redis goes away: that is no reason to end, for requests are
     served on without it, and it comes back."""
-    worker: SimpleWorker | None = None
+    worker: Steady | None = None
     try:
-        worker = SimpleWorker([QUEUE], connection=connect(redis_url, timeout_s=None), serializer=JSONSerializer)
+        worker = Steady([QUEUE], connection=connect(redis_url, timeout_s=None), serializer=JSONSerializer)
         worker.work(burst=burst, logging_level="WARNING")
     except redis.RedisError as error:
         log.warning("Redis is gone, jobs wait: %s", error)
@@ -193,6 +237,10 @@ class Waiting(threading.Thread):
     @property
     def busy(self) -> bool:
         return self._waiter is not None and self._waiter.at_work
+
+    def stop(self) -> None:
+        if self._waiter is not None:
+            self._waiter.stop()
 
     def run(self) -> None:
         while not self._stopping.is_set():

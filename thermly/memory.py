@@ -1,7 +1,8 @@
 """What was said before: recall it for a request, remember what came of it. Responses and conversations.
 
 Knows: whose they are, how long they live, in which order they are written. Must not know: Flask, SQL text, what an
-item says.
+item says. Requests at once on one conversation each hear what had been said when they were accepted; what they
+say themselves stands in the order in which they end, each one's input and output together.
 """
 
 import os
@@ -18,6 +19,8 @@ from thermly.store.memory import Conversation, Response
 
 JSON = dict[str, Any]
 UNDER_WAY = ("queued", "in_progress")
+MOST_ITEMS = 10_000
+"""In one conversation. A response that was begun below that is kept whole."""
 _encode = msgspec.json.encode
 
 
@@ -50,9 +53,13 @@ class Memory:
                 )
             return items
         if conversation_id is not None:
-            self.conversation(conversation_id, account_id, param="conversation")
             with self._database.each() as tx:
-                return store.items_of(tx, conversation_id)
+                items = store.items_of(tx, conversation_id)
+            # Looked for after its items were: of one that goes meanwhile, none or a few would be taken for all.
+            self.conversation(conversation_id, account_id, param="conversation")
+            if len(items) >= MOST_ITEMS:
+                raise _full("conversation")
+            return items
         return []
 
     def item(self, item_id: str, account_id: str) -> JSON | None:
@@ -118,11 +125,6 @@ class Memory:
         with self._database.each() as tx:
             return store.inputs_of(tx, response_id)
 
-    def forget_response(self, response_id: str, account_id: str) -> None:
-        self.response(response_id, account_id)
-        with self._database.begin() as tx:
-            store.delete_response(tx, response_id, account_id)
-
     # ---- conversations
 
     def begin_conversation(self, account_id: str, metadata: dict[str, str], items: Sequence[JSON]) -> Conversation:
@@ -155,8 +157,8 @@ class Memory:
             return store.items_of(tx, found.id)
 
     def add_items(self, found: Conversation, items: Sequence[JSON]) -> None:
-        """Raises InvalidRequest where an item of that id is there already, then none is added; NotFound where the
-        conversation went meanwhile."""
+        """All or none. Raises InvalidRequest where an item of that id is there already or the conversation would be
+        too long; NotFound where it went meanwhile."""
         with self._database.begin() as tx:
             added = store.append(tx, found.id, items, _now_ms() + self._lifetime_ms)
             if added is None:
@@ -166,18 +168,35 @@ class Memory:
                     raise InvalidRequest(
                         f"There is an item with the id '{item['id'][:100]}' already.", param=f"items[{i}].id"
                     )
+            if store.count_items(tx, found.id) > MOST_ITEMS:
+                raise _full("items")
 
     def one_item(self, found: Conversation, item_id: str) -> JSON:
         """Raises NotFound."""
-        item = next((item for item in self.items(found) if item["id"] == item_id), None)
+        with self._database.each() as tx:
+            item = store.item_of(tx, found.id, item_id)
         if item is None:
-            raise NotFound(f"The item '{item_id[:100]}' was not found.", code="item_not_found")
+            raise _no_item(item_id)
         return item
 
     def remove_item(self, found: Conversation, item_id: str) -> None:
-        self.one_item(found, item_id)
+        """Raises NotFound."""
         with self._database.each() as tx:
-            store.remove_item(tx, found.id, item_id)
+            removed = store.remove_item(tx, found.id, item_id)
+        if not removed:
+            raise _no_item(item_id)
+
+
+def _no_item(item_id: str) -> NotFound:
+    return NotFound(f"The item '{item_id[:100]}' was not found.", code="item_not_found")
+
+
+def _full(param: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"A conversation holds {MOST_ITEMS:,} items at most. Begin another, or delete items.",
+        param=param,
+        code="conversation_full",
+    )
 
 
 def _no_conversation(conversation_id: str, param: str | None = None) -> NotFound:

@@ -21,12 +21,15 @@ class SettingsError(ValueError):
 
 
 class Setting(Struct, frozen=True):
+    """`secret`: its value opens something, and is shown nowhere."""
+
     name: str
     default: int | str
     help: str
     choices: tuple[str, ...] = ()
     least: int = 0
     most: int = 2**31 - 1
+    secret: bool = False
 
 
 SETTINGS = (
@@ -36,7 +39,9 @@ SETTINGS = (
     Setting("web_workers", 0, "Web processes; 0: one per usable core, four at most"),
     Setting("web_threads", 2048, "Requests and streams that one web process serves at once", least=1),
     Setting("rq_workers", 1, "Processes for background jobs", least=1),
-    Setting("redis_url", "", "Redis to use; empty: `thermly up` starts one of its own on a unix socket"),
+    Setting(
+        "redis_url", "", "Redis to use; empty: `thermly up` starts one of its own on a unix socket", secret=True
+    ),
     Setting(
         "limits_storage",
         "database",
@@ -68,17 +73,34 @@ SETTINGS = (
     ),
     Setting("image_lifetime_h", 24, "Hours after which an image and its address are gone", least=1, most=87_600),
     Setting("memory_lifetime_d", 30, "Days after which responses and conversations are gone", least=1, most=36_500),
+    Setting(
+        "transcript_lifetime_d",
+        7,
+        "Days after which transcripts are gone, of accounts that want what they ask and get answered kept",
+        least=1,
+        most=36_500,
+    ),
     Setting("public_url", "", "Address that image URLs begin with; empty: the one that the client has called"),
     Setting("demo_credit_usd", 5, "Credit of the account that the first start makes"),
     Setting("low_balance_usd", 1, "Balance below which an account is reported once per top-up"),
-    Setting("alert_webhook_url", "", "Where low balances are reported (JSON by POST); empty: only in the log"),
+    Setting(
+        "alert_webhook_url",
+        "",
+        "Where low balances are reported (JSON by POST); empty: only in the log",
+        secret=True,
+    ),
     Setting(
         "alert_webhooks",
         "public",
         "Where the webhooks of accounts may lead: to `public` addresses only, or `anywhere` (this network too)",
         choices=("public", "anywhere"),
     ),
-    Setting("smtp_url", "", "Mail server: `smtp://user:password@host:587` or `smtps://…`; empty: no mail is sent"),
+    Setting(
+        "smtp_url",
+        "",
+        "Mail server: `smtp://user:password@host:587` or `smtps://…`; empty: no mail is sent",
+        secret=True,
+    ),
     Setting("mail_from", "", "Address that mail is sent from; empty: `thermly@` and this machine's name"),
     Setting(
         "stripe_currency",
@@ -90,7 +112,22 @@ SETTINGS = (
         "metrics_token",
         "",
         "Bearer token with which `/metrics` may be read; empty: only by clients on this machine, without a proxy",
+        secret=True,
     ),
+    Setting(
+        "trusted_proxies",
+        0,
+        "Proxies in front whose `X-Forwarded-For` and `X-Forwarded-Proto` the console believes",
+        most=64,
+    ),
+    Setting("oidc_issuer", "", "OpenID provider to sign in to the console with, by its address; empty: none"),
+    Setting("oidc_client_id", "", "This server's name at the OpenID provider"),
+    Setting(
+        "oidc_allowed_domains",
+        "",
+        "E-mail domains, with commas, whose people may sign in uninvited, as members; empty: nobody's",
+    ),
+    Setting("oidc_default_account", "members", "Account that the uninvited join; made when there is none"),
     Setting("accounting_delay_s", 2, "Seconds within which finished requests appear in the daily totals", least=1),
     Setting("housekeeping_interval_s", 60, "Seconds between two sweeps of expired rows", least=1),
     Setting("sandbox_url", "", "The offline upstream in place of every provider; `thermly up` sets it"),
@@ -99,6 +136,12 @@ SETTINGS = (
 BY_NAME = {s.name: s for s in SETTINGS}
 FOREIGN = {"redis_url": "REDIS_URL"}  # names that hosts set by convention
 NOT_OURS = frozenset({"THERMLY_KEY"})  # what clients call their key, also in the banner of `thermly up`
+SECRETS = {
+    "OIDC_CLIENT_SECRET": "This server's secret at the OpenID provider",
+    "STRIPE_SECRET_KEY": "Payments by card",
+    "STRIPE_WEBHOOK_SECRET": "What Stripe signs its events with",
+}
+"""Secrets that have no setting: of the environment alone, or of the file that `NAME_FILE` names."""
 
 
 class Settings(Struct, frozen=True):
@@ -123,6 +166,7 @@ class Settings(Struct, frozen=True):
     slow_jobs: int
     image_lifetime_h: int
     memory_lifetime_d: int
+    transcript_lifetime_d: int
     public_url: str
     demo_credit_usd: int
     low_balance_usd: int
@@ -132,6 +176,11 @@ class Settings(Struct, frozen=True):
     mail_from: str
     stripe_currency: str
     metrics_token: str
+    trusted_proxies: int
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_allowed_domains: str
+    oidc_default_account: str
     accounting_delay_s: int
     housekeeping_interval_s: int
     sandbox_url: str
@@ -162,6 +211,16 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     found["instance"] = instance
     found["catalog_rows"] = rows
     return Settings(**found)
+
+
+def sources(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Where each setting that is not at its default comes from: environment or file. Raises SettingsError."""
+    found = dict.fromkeys(_file(Path(environ.get("THERMLY_INSTANCE") or "instance") / "thermly.toml"), "file")
+    for name in BY_NAME:
+        ours = "THERMLY_" + name.upper()
+        if secret(environ, ours) or secret(environ, FOREIGN.get(name, ours)):
+            found[name] = "environment"
+    return {name: source for name, source in found.items() if name in BY_NAME}
 
 
 def secret(environ: Mapping[str, str], name: str) -> str | None:

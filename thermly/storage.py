@@ -79,7 +79,7 @@ class Folder(Storage):
     def _files(self) -> list[str]:
         try:
             return os.listdir(self._path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # nothing was kept yet, or nothing can be
             return []
 
 

@@ -9,6 +9,7 @@ from thermly.gateway import Gateway
 from thermly.images import Images
 from thermly.jobs import Pulse
 from thermly.settings import read
+from thermly.turns import Turns
 
 _lock = threading.RLock()
 
@@ -37,6 +38,11 @@ def _background() -> Background:
     return context.background(_gateway())
 
 
+@functools.cache
+def _turns() -> Turns:
+    return Turns(_gateway().database, {"image": _images().draw, "response": _background().answer})
+
+
 def images() -> Images:
     with _lock:
         return _images()
@@ -45,3 +51,8 @@ def images() -> Images:
 def background() -> Background:
     with _lock:
         return _background()
+
+
+def turns() -> Turns:
+    with _lock:
+        return _turns()

@@ -6,5 +6,7 @@ from workers import here
 
 def sweep() -> None:
     accounting.sweep(accounting.here())
-    here.images().rescue()
-    here.background().rescue()
+    try:
+        here.images().rescue()
+    finally:  # a disk that refuses images is no reason to leave responses lying
+        here.background().rescue()

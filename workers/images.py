@@ -1,7 +1,7 @@
-"""Images: one job each, drawn by this process."""
+"""Images: each job says that one is to be drawn; whose turn it is, the rows say."""
 
 from workers import here
 
 
-def draw(job_id: str) -> None:
-    here.images().draw(job_id)
+def draw(_job_id: str) -> None:
+    here.turns().take()

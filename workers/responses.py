@@ -1,7 +1,7 @@
-"""Responses in the background: one job each, answered by this process."""
+"""Responses in the background: each job says that one is to be made; whose turn it is, the rows say."""
 
 from workers import here
 
 
-def answer(response_id: str) -> None:
-    here.background().answer(response_id)
+def answer(_response_id: str) -> None:
+    here.turns().take()

@@ -180,16 +180,20 @@ def test_the_same_cap_set_again_goes_on_counting(base: Database) -> None:
     assert by_id(base, by.key_id).spent_nanousd == 100
 
 
-@pytest.mark.parametrize(("cap", "period"), [(501, None), (500, "day"), (0, None), (None, None)])
-def test_another_cap_counts_from_now_on(base: Database, cap: int | None, period: str | None) -> None:
+@pytest.mark.parametrize(
+    ("cap", "period", "spent"), [(501, None, 100), (500, "day", 0), (0, None, 100), (None, None, 0)]
+)
+def test_another_period_counts_from_now_on_and_another_amount_goes_on(
+    base: Database, cap: int | None, period: str | None, spent: int
+) -> None:
     by = books.payer(base, credit_nanousd=1000, cap_nanousd=500)
     spend(base, by, 100)
     with base.begin() as tx:
-        assert keys.set_cap(tx, by.key_id, cap, period, NOW_MS)
+        assert keys.set_cap(tx, by.key_id, cap, period, NOW_MS) == (spent == 0)
         assert not keys.set_cap(tx, by.key_id, cap, period, NOW_MS)
         assert money.contradictions(tx) == []
     now = by_id(base, by.key_id)
-    assert (now.cap_nanousd, now.cap_period, now.spent_nanousd) == (cap, period, 0)
+    assert (now.cap_nanousd, now.cap_period, now.spent_nanousd) == (cap, period, spent)
     assert (now.cap_resets_at_ms is None) == (period is None)
     assert found(base, by.key).caller.capped == (cap is not None)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -13,8 +15,19 @@ from stories.stack import Caller, Stack, wait_for
 SLOW = "[[sandbox: chunks=60 interval_ms=100]] Tell me a long story."
 
 
+_open: list[openai.OpenAI] = []
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_is_left() -> Iterator[None]:
+    yield
+    while _open:
+        _open.pop().close()
+
+
 def client(stack: Stack, by: Caller) -> openai.OpenAI:
-    return openai.OpenAI(api_key=by.key, base_url=f"{stack.url}/v1", max_retries=0)
+    _open.append(openai.OpenAI(api_key=by.key, base_url=f"{stack.url}/v1", max_retries=0))
+    return _open[-1]
 
 
 def ended(at: openai.OpenAI, response_id: str, within_s: float = 10) -> Any:
@@ -110,8 +123,55 @@ def test_a_key_that_is_revoked_meanwhile_is_not_served(stack: Stack, caller: Cal
     waiting = at.responses.create(model="gpt-4o", input="Hello", background=True)
     other = stack.key(caller.account_id)
     stack.run("key", "revoke", caller.key)
-    again = openai.OpenAI(api_key=other, base_url=f"{stack.url}/v1", max_retries=0)
+    again = client(stack, Caller(stack, caller.account_id, other))
     for made in held:
         again.responses.cancel(made.id)
     found = ended(again, waiting.id)
     assert found.status == "failed" and "no longer served" in found.error.message
+
+
+def test_its_request_has_its_number(stack: Stack, caller: Caller) -> None:
+    answer = caller.post({"model": "gpt-4o", "input": "Hello", "background": True}, "/v1/responses")
+    number = answer.headers["x-request-id"].removeprefix("req_")
+    assert answer.json()["id"] == f"resp_{number}"
+    assert ended(client(stack, caller), answer.json()["id"]).status == "completed"
+    assert [row["id"] for row in caller.usage()] == [number]
+
+
+A_SECOND = "[[sandbox: chunks=10 interval_ms=100]] Tell me a story."
+
+
+def test_who_asks_for_one_does_not_wait_for_who_asks_for_twenty(stack: Stack, caller: Caller) -> None:
+    many, one = client(stack, caller), client(stack, stack.caller())
+    queued = [many.responses.create(model="gpt-4o", input=A_SECOND, background=True).id for _ in range(20)]
+    early = one.responses.create(model="gpt-4o", input="Hello", background=True).id
+    assert ended(one, early).status == "completed"
+    left = [id for id in queued if many.responses.retrieve(id).status == "queued"]
+    assert len(left) >= 12, "it was made as soon as a worker was free"
+    assert left == queued[-len(left) :], "and the others are made in their own order"
+    for id in queued:
+        with contextlib.suppress(openai.UnprocessableEntityError):  # made meanwhile
+            many.responses.cancel(id)
+
+
+def test_an_image_does_not_wait_for_somebody_elses_responses(stack: Stack, caller: Caller) -> None:
+    many, other = client(stack, caller), stack.caller()
+    queued = [many.responses.create(model="gpt-4o", input=A_SECOND, background=True).id for _ in range(20)]
+    made = other.post({"model": "stable-diffusion", "prompt": "a fox", "size": "256x256"}, "/v1/images/generations")
+    assert made.status_code == 200, made.text
+    assert sum(many.responses.retrieve(id).status == "queued" for id in queued) >= 12
+    for id in queued:
+        with contextlib.suppress(openai.UnprocessableEntityError):
+            many.responses.cancel(id)
+
+
+def test_one_that_has_lost_its_process_is_seen_to_by_who_asks_for_it(stack: Stack, caller: Caller) -> None:
+    """And not only by the next sweep, which may be a minute away."""
+    at = client(stack, caller)
+    made = at.responses.create(model="gpt-4o", input=SLOW, background=True)
+    assert wait_for(lambda: at.responses.retrieve(made.id).status == "in_progress")
+    lost = "UPDATE background SET owner = '1-dead', attempts = 3 WHERE response_id = :id"
+    assert stack.change(lost, id=made.id) == 1
+    found = ended(at, made.id, 3)
+    assert found.status == "failed" and found.error is not None and "too often" in found.error.message
+    assert caller.usage()[0]["outcome"] == "client_gone", "who was at it after all has stopped"

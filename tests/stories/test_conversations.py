@@ -11,7 +11,8 @@ from openai.types.conversations import Conversation, ConversationDeletedResource
 from openai.types.conversations.conversation_item_list import ConversationItemList
 from pydantic import TypeAdapter
 
-from stories.stack import NANO, Caller, Stack, at_once, mark, order, refusal
+from stories.stack import NANO, Caller, Stack, at_once, mark, order, refusal, wait_for
+from stories.test_limits import assert_refused
 from stories.test_responses import JSON, PATH, QUESTION, WEATHER, ask, get, heard, opened, streamed, text_of, told
 from thermly import accounting, settings
 from thermly.accounting import Here
@@ -159,12 +160,82 @@ def test_somebody_elses_conversation_is_not_there(stack: Stack, rich: Caller, ca
     assert said(items(rich, path)) == [("user", "secret")] and caller.funds() == (100 * NANO, 0)
 
 
-def test_conversations_cost_nothing_and_count_against_no_limit(stack: Stack) -> None:
-    poor = stack.caller(0, rpm=1)
-    path = begin(poor, items=[user_item("Hello!")])
-    for _ in range(4):
-        assert said(items(poor, path))
+def counted(response: requests.Response) -> tuple[str, str]:
+    names = ("Limit", "Remaining")
+    limit, remaining = (response.headers[f"X-RateLimit-{name}-Requests"] for name in names)
+    return limit, remaining
+
+
+@each_prefix
+def test_what_changes_a_conversation_counts_once_and_a_look_does_not(stack: Stack, prefix: str) -> None:
+    poor = stack.caller(0, rpm=5)
+    made = poor.post({"items": [user_item("Hello!")]}, prefix + "/conversations")
+    path = f"{prefix}/conversations/{made.json()['id']}"
+    answers = [
+        made,
+        poor.post({"metadata": {"a": "b"}}, path),
+        poor.post({"items": [user_item("one")]}, path + "/items"),
+        get(poor, f"{path}/items/{items(poor, path)[0]['id']}", "DELETE"),
+        get(poor, path, "DELETE"),
+    ]
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert [counted(answer) for answer in answers] == [("5", str(left)) for left in (4, 3, 2, 1, 0)]
+    assert_refused(poor.post({}, prefix + "/conversations"), 5)
+    assert_refused(ask(poor), 5)
+    assert get(poor, path).status_code == 404
     assert stack.rows("SELECT 1 FROM usage WHERE account_id = :id", id=poor.account_id) == []
+
+
+def test_looking_at_a_conversation_counts_against_no_limit(stack: Stack) -> None:
+    poor = stack.caller(0, rpm=2)
+    path = begin(poor, items=[user_item("Hello!", id="msg_mine")])
+    for _ in range(3):
+        for where in (path, path + "/items", path + "/items/msg_mine"):
+            answer = get(poor, where)
+            assert answer.status_code == 200 and "X-RateLimit-Limit-Requests" not in answer.headers
+    assert counted(poor.post({"metadata": {}}, path)) == ("2", "0")
+
+
+def test_a_change_that_is_refused_uses_up_no_allowance(stack: Stack) -> None:
+    poor = stack.caller(0, rpm=2)
+    path = begin(poor, items=[user_item("Hello!", id="msg_mine")])
+    for body, where in (
+        ({"items": [user_item("x")] * 21}, path + "/items"),
+        ({"items": [user_item("again", id="msg_mine")]}, path + "/items"),
+        ({"items": [{"type": "item_reference", "id": "msg_nobodys"}]}, path + "/items"),
+        ({"metadata": 1}, path),
+        ({"metadata": {}}, path + "x"),
+    ):
+        assert poor.post(body, where).status_code in (404, 422)
+    assert get(poor, path + "/items/nothing", "DELETE").status_code == 404
+    assert counted(poor.post({"metadata": {}}, path)) == ("2", "0")
+
+
+def test_however_many_change_at_once_the_limit_is_exact(stack: Stack) -> None:
+    poor = stack.caller(0, rpm=6)
+    path = begin(poor)
+    statuses = [
+        r.status_code for r in at_once(12, lambda i: poor.post({"items": [user_item(str(i))]}, path + "/items"))
+    ]
+    assert (statuses.count(200), statuses.count(429)) == (5, 7)
+    assert len(items(poor, path)) == 5
+
+
+def test_a_conversation_that_is_full_says_so(stack: Stack, caller: Caller) -> None:
+    path = begin(caller)
+    row = json.dumps(items(caller, begin(caller, items=[user_item("x")]))[0])
+    stack.change(
+        """WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
+           INSERT INTO conversation_item SELECT :id, i, 'msg_' || i, :body FROM n""",
+        id=id_of(path), body=row,
+    )  # fmt: skip
+    full = caller.post({"items": [user_item("one too many")]}, path + "/items")
+    assert "10,000" in refusal(full, 422, "invalid_request_error", "conversation_full", "items")
+    full = ask(caller, conversation=id_of(path))
+    assert "10,000" in refusal(full, 422, "invalid_request_error", "conversation_full", "conversation")
+    assert caller.funds() == (100 * NANO, 0)
+    assert get(caller, path + "/items/msg_0", "DELETE").status_code == 200
+    assert caller.post({"items": [user_item("fits")]}, path + "/items").status_code == 200
 
 
 # ---- responses in a conversation
@@ -248,6 +319,56 @@ def test_requests_at_once_lose_nothing_and_do_not_mingle(rich: Caller) -> None:
         assert said([first]) == [("user", f"first {i}")] and f"second {i} " in json.dumps(second)
     assert sorted(order_of) == list(range(8))
     assert items(rich, path) == found, "the order stays"
+
+
+def test_foreground_and_background_at_once_lose_nothing_and_keep_one_order(stack: Stack, rich: Caller) -> None:
+    path, marker = begin(rich, items=[user_item("before")]), mark()
+
+    def one(i: int) -> str:
+        pieces = order(f"chunks=4 interval_ms={20 + 30 * (i % 3)}")
+        given = [user_item(f"first {i} {marker}"), user_item(f"second {i} {pieces}")]
+        if i % 2:
+            return str(streamed(rich, given, "gpt-4o-mini", conversation=id_of(path)).last["id"])
+        made = ask(rich, given, "gpt-4o-mini", conversation=id_of(path), background=True)
+        assert made.status_code == 200, made.text
+        return str(made.json()["id"])
+
+    made = at_once(8, one)
+
+    def ended() -> bool:
+        return {get(rich, f"{PATH}/{id}").json()["status"] for id in made} == {"completed"}
+
+    assert wait_for(ended)
+    by_answer = {get(rich, f"{PATH}/{id}").json()["output"][0]["id"]: i for i, id in enumerate(made)}
+    found = items(rich, path)
+    assert len(found) == 25 and said(found[:1]) == [("user", "before")]
+    told_of = []
+    for first, second, answer in zip(found[1::3], found[2::3], found[3::3], strict=True):
+        i = by_answer[answer["id"]]
+        told_of.append(i)
+        assert said([first]) == [("user", f"first {i} {marker}")] and f"second {i} " in json.dumps(second)
+    assert sorted(told_of) == list(range(8)) and items(rich, path) == found
+    for record in stack.heard(marker):  # each heard a beginning of it, whole, and nothing of those beside it
+        texts = json.dumps(record["body"])
+        earlier = texts.count(f" {marker}") - 1
+        heard_of = [i for i in told_of if f"first {i} {marker}" in texts]
+        assert len(heard_of) == earlier + 1 and {*told_of[:earlier]} <= {*heard_of}
+    owners = stack.rows("SELECT COUNT(*) AS n FROM conversation_item WHERE conversation_id = :id", id=id_of(path))
+    assert owners[0]["n"] == 25
+
+
+def test_what_is_heard_in_the_background_is_what_was_said_when_it_was_accepted(stack: Stack, rich: Caller) -> None:
+    path, marker = begin(rich, items=[user_item("before")]), mark()
+    pieces = order("chunks=10 interval_ms=100", f"slow {marker}")
+    slow = ask(rich, pieces, conversation=id_of(path), background=True)
+    later = told(rich, f"later {marker}", conversation=id_of(path))
+    assert later["status"] == "completed"
+    assert wait_for(lambda: get(rich, f"{PATH}/{slow.json()['id']}").json()["status"] == "completed")
+    texts = [text for role, text in said(items(rich, path)) if role == "user"]
+    assert texts[:2] == ["before", f"later {marker}"] and texts[2].startswith(f"slow {marker}"), "by their ends"
+    for record in stack.heard(marker):
+        body = json.dumps(record["body"])
+        assert "before" in body and (f"slow {marker}" in body) != (f"later {marker}" in body)
 
 
 def test_a_response_that_fails_leaves_what_came_of_it(stack: Stack, rich: Caller) -> None:

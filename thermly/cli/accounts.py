@@ -4,6 +4,7 @@ import click
 
 from thermly import ids
 from thermly.amounts import MOST_USD, NANO_PER_USD, usd, utc
+from thermly.caps import PERIODS
 from thermly.cli.common import (
     Moment,
     Rate,
@@ -16,6 +17,7 @@ from thermly.cli.common import (
 )
 from thermly.plans import DEFAULT, PLANS
 from thermly.store import accounts, keys
+from thermly.store.keys import ApiKey
 
 PLAN = click.Choice(list(PLANS))
 
@@ -116,7 +118,8 @@ def key_group() -> None:
 @click.option("--image-rpm", type=Rate(), help="Images per minute, in place of the plan's number.")
 @click.option("--models", metavar="A,B", help="The only model names that the key may use.")
 @click.option("--expires", type=Moment(), help="30m, 12h, 7d, 4w from now, or a date (UTC).")
-@click.option("--cap", type=Usd(), metavar="USD", help="The most that the key may ever spend.")
+@click.option("--cap", type=Usd(), metavar="USD", help="The most that the key may spend.")
+@click.option("--cap-period", type=click.Choice(PERIODS), help="The cap is one of each, in UTC; else one for ever.")
 def key_create(
     account_name: str,
     name: str,
@@ -126,6 +129,7 @@ def key_create(
     models: str | None,
     expires: int | None,
     cap: int | None,
+    cap_period: str | None,
 ) -> None:
     """Make a key. The last line printed is the key alone; it is shown this once and stored only as a hash."""
     allowed = [m.strip() for m in models.split(",") if m.strip()] if models is not None else None
@@ -133,25 +137,28 @@ def key_create(
         _check_models(allowed)
     if expires is not None and expires <= now_ms():
         raise click.ClickException("--expires lies in the past.")
+    if cap_period is not None and cap is None:
+        raise click.ClickException("--cap-period goes with --cap.")
     key = ids.new_key()
     with database().begin() as tx:
         found = account(tx, account_name)
         key_id = keys.create(
             tx, found.id, key, now_ms(), name=name, plan=plan, rpm=rpm, image_rpm=image_rpm, models=allowed,
-            cap_nanousd=cap, expires_at_ms=expires,
+            cap_nanousd=cap, cap_period=cap_period, expires_at_ms=expires,
         )  # fmt: skip
     click.echo(f"{key_id} for account {found.name}: keep the key, it is not shown again", err=True)
     click.echo(key)
 
 
 def _check_models(names: list[str]) -> None:
-    from thermly import configured
     from thermly.catalog import SMART
+    from thermly.catalog_changes import CatalogChanges
     from thermly.settings import read
 
     if not names:
         raise click.ClickException("--models names no model.")
-    catalog = configured.catalog(read())
+    settings = read()
+    catalog = CatalogChanges(settings, database(settings)).everything()
     known = {*SMART, *catalog.models, *catalog.aliases}
     if unknown := [n for n in names if n not in known]:
         raise click.ClickException(f"No such model: {', '.join(unknown)}. `thermly models` lists them.")
@@ -173,17 +180,23 @@ def key_revoke(key: str) -> None:
 @as_json
 def key_list(account_name: str | None, as_json: bool) -> None:
     """Keys, without the keys themselves."""
+    now = now_ms()
     with database().each() as tx:
         listed = keys.listed(tx, account(tx, account_name).id if account_name else None)
     rows = [
         {"id": k.id, "account": k.account, "name": k.name, "key": f"…{k.hint}", "plan": k.plan,
          "rpm": {None: "plan", 0: "unlimited"}.get(k.rpm, k.rpm), "models": k.models or "all",
-         "cap_usd": usd(k.cap_nanousd) if k.cap_nanousd is not None else "",
+         "cap_usd": usd(k.cap_nanousd) if k.cap_nanousd is not None else "", "cap_period": _period(k),
+         "under_cap_usd": usd(k.under_cap_nanousd(now)) if k.cap_nanousd is not None else "",
          "expires_utc": utc(k.expires_at_ms), "revoked_utc": utc(k.revoked_at_ms),
          "last_used_utc": utc(k.last_used_at_ms)}
         for k in listed
     ]  # fmt: skip
     out(rows, as_json)
+
+
+def _period(key: ApiKey) -> str:
+    return "" if key.cap_nanousd is None else key.cap_period or "ever"
 
 
 COMMANDS = (account_group, key_group)

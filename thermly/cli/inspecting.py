@@ -6,8 +6,11 @@ from typing import Any
 
 import click
 
-from thermly.cli.common import as_json, columns, database, now_ms, out, usd
+from thermly.amounts import usd
+from thermly.catalog import Catalog
+from thermly.cli.common import as_json, columns, database, now_ms, out
 from thermly.settings import Settings, read
+from thermly.store.db import Database
 
 
 @click.command()
@@ -35,15 +38,15 @@ def usage(days: int, as_json: bool) -> None:
 @as_json
 def models(as_json: bool) -> None:
     """The catalogue: prices, tiers, and what this machine has keys for."""
-    from thermly import configured
-
-    catalog = configured.catalog(read())
+    catalog, everything, changes = _changed_catalog(read())
     today = datetime.date.today()
     rows: list[dict[str, Any]] = []
-    for model in catalog.models.values():
+    for model in everything.models.values():
         price = model.price
         living = catalog.find(model.id, today)
-        if model.retired_on and today >= model.retired_on:
+        if model.id not in catalog.models:
+            status = "switched off"
+        elif model.retired_on and today >= model.retired_on:
             status = f"retired, {living.id} answers" if living else "retired"
         elif price is None:
             status = "no price, not served"
@@ -53,9 +56,26 @@ def models(as_json: bool) -> None:
             {"model": model.id, "provider": model.provider, "tier": model.tier or "",
              "input_usd_per_mtok": per_mtok(price.input) if price else "",
              "output_usd_per_mtok": per_mtok(price.output) if price else "",
-             "context": model.context_window, "status": status, "as_of": model.as_of}
+             "context": model.context_window, "status": status, "as_of": model.as_of,
+             "changed": changes.get(model.id, "")}
         )  # fmt: skip
     out(rows, as_json)
+    for name in changes.keys() - everything.models.keys():
+        click.echo(f"What was changed of {name} is left out: {changes[name]}", err=True)
+
+
+def _changed_catalog(settings: Settings) -> tuple[Catalog, Catalog, dict[str, str]]:
+    """What is served, with what is switched off besides, and who changed what; without a database, the files'."""
+    from thermly import configured
+    from thermly.catalog_changes import CatalogChanges
+    from thermly.store import db
+
+    if db.pending(settings.database):
+        found = configured.catalog(settings)
+        return found, found, {}
+    kept = CatalogChanges(settings, Database(settings.database))
+    words = {c.model: c.refused or f"{', '.join(c.fields) or 'all'} by {c.changed_by}" for c in kept.changes}
+    return kept.catalog, kept.everything(), words
 
 
 def per_mtok(pico_per_token: int) -> str:
@@ -68,7 +88,8 @@ def per_mtok(pico_per_token: int) -> str:
 @as_json
 def route(prompt: str, model: str, as_json: bool) -> None:
     """Which model would answer, and why. Nothing is sent and nothing is charged."""
-    from thermly import routing
+    from thermly import configured, routing
+    from thermly.catalog_changes import CatalogChanges
     from thermly.errors import GatewayError
     from thermly.exchange import ChatRequest, Message, Text
     from thermly.store import limits
@@ -77,7 +98,7 @@ def route(prompt: str, model: str, as_json: bool) -> None:
     base = database(settings)
     with base.each() as tx:
         cooling = limits.cooling(tx, now_ms())
-    catalog, assumed = _catalog(settings)
+    catalog, assumed = configured.routable(CatalogChanges(settings, base).catalog)
     request = ChatRequest(model, (Message("user", (Text(prompt),)),))
     try:
         plan = routing.plan(request, catalog, allowed=None, cooling=cooling.keys(), today=datetime.date.today())
@@ -100,19 +121,6 @@ def route(prompt: str, model: str, as_json: bool) -> None:
     click.echo(columns(rows))
     if assumed:
         click.echo("\nNo provider has a key here, so all of them were assumed to.")
-
-
-def _catalog(settings: Settings) -> tuple[Any, bool]:
-    """The catalogue; with every provider assumed available where none is, so that routing can be looked at."""
-    from msgspec.structs import replace
-
-    from thermly import configured
-
-    catalog = configured.catalog(settings)
-    if any(p.available for p in catalog.providers.values()):
-        return catalog, False
-    assumed = {n: replace(p, available=True) for n, p in catalog.providers.items()}
-    return replace(catalog, providers=assumed), True
 
 
 @click.command()

@@ -6,7 +6,7 @@ import click
 
 from thermly.amounts import utc
 from thermly.cli.common import account, as_json, database, now_ms, out
-from thermly.people import INVITATION_S, People, hash_password
+from thermly.people import INVITATION_S, People, hash_password, is_email, link
 from thermly.settings import read
 from thermly.store import accounts, people
 from thermly.store.db import Tx
@@ -28,7 +28,7 @@ def person_group() -> None:
 @click.option("--role", type=ROLE, default="member", show_default=True)
 def person_create(email: str, account_name: str, name: str, role: str) -> None:
     """Add somebody; the last line printed is a link with which they choose a password."""
-    if "@" not in email or len(email) > 200 or email != email.strip():
+    if not is_email(email):
         raise click.ClickException(f"{email!r} is no e-mail address.")
     store = database()
     with store.begin() as tx:
@@ -105,8 +105,8 @@ def _person(tx: Tx, email: str) -> Person:
 
 def _link(token: str) -> str:
     settings = read()
-    base = settings.public_url.rstrip("/") or f"http://{settings.host}:{settings.port}"
-    return f"{base}/console/invitation/{token}"
+    base = settings.public_url or f"http://{settings.host}:{settings.port}"
+    return link(base, token)
 
 
 COMMANDS = (person_group,)

@@ -50,16 +50,23 @@ def create(at: At) -> "Flask":
     from flask import Flask
 
     from thermly.console import (
+        accounts,
         alerts,
         billing,
         codes,
+        cookies,
         drawing,
         guard,
         keys,
+        models,
+        oidc,
         overview,
         payments,
         playground,
+        profile,
         sessions,
+        settings,
+        team,
         words,
     )
 
@@ -67,21 +74,35 @@ def create(at: At) -> "Flask":
     app.config.update(
         SECRET_KEY=at.secret,
         MAX_CONTENT_LENGTH=at.gateway.settings.max_body_mib << 20,
-        SESSION_COOKIE_NAME="thermly",
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        WTF_CSRF_TIME_LIMIT=12 * 3600,
     )
     app.extensions["thermly"] = at
+    app.before_request(at.gateway.look)
+    cookies.register(app)
     words.register(app)
     drawing.register(app)
     guard.register(app)
     sessions.register(app)
+    oidc.register(app)
     overview.register(app)
     keys.register(app)
     billing.register(app)
     codes.register(app)
     payments.register(app)
     alerts.register(app)
+    models.register(app)
     playground.register(app)
+    profile.register(app)
+    accounts.register(app)
+    team.register(app)
+    settings.register(app)
+    _behind(app, at.gateway.settings.trusted_proxies)
     return app
+
+
+def _behind(app: "Flask", proxies: int) -> None:
+    """Believe so many proxies who the visitor is and whether TLS is spoken. One too many would let visitors say it
+    themselves, and so try as many passwords as they like."""
+    if proxies:
+        from werkzeug.middleware.proxy_fix import ProxyFix
+
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0)  # type: ignore[method-assign]

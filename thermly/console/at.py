@@ -13,6 +13,7 @@ from typing import Any
 from flask import current_app
 
 from thermly.gateway import Gateway
+from thermly.payments import Payments
 from thermly.people import People
 from thermly.store.db import Database
 
@@ -23,6 +24,7 @@ class At:
     def __init__(self, gateway: Gateway, api: Callable[[dict[str, Any], Any], Iterable[bytes]]) -> None:
         self.gateway, self.api = gateway, api
         self.people = People(gateway.database)
+        self.payments = Payments(gateway.database, gateway.settings)
 
     @property
     def database(self) -> Database:

@@ -92,6 +92,12 @@ def who() -> Person:
     return person
 
 
+def token() -> str:
+    """What opens the session of whoever looks at the page."""
+    found: str = flask_login.current_user.token
+    return found
+
+
 def scope() -> str | None:
     """The account whose rows are shown: a member's own; for admins the one in ?account=, else None for all."""
     person = who()
@@ -115,7 +121,19 @@ def sign_in(token: str) -> None:
     flask_login.login_user(Someone(person, token))
 
 
+def sign_out() -> None:
+    """The session is over, and what its forms were signed with."""
+    here().people.sign_out(token())
+    flask_login.logout_user()
+    session.clear()
+
+
 def register(app: Flask) -> None:
+    app.config.update(
+        WTF_CSRF_TIME_LIMIT=12 * 3600,
+        # A proxy that passes on another Host would have every form refused for its Referer; the token says enough.
+        WTF_CSRF_SSL_STRICT=False,
+    )
     CSRFProtect(app)
     manager = flask_login.LoginManager(app)
     manager.session_protection = None  # the session is a row: revoking it is what ends it
@@ -134,6 +152,8 @@ def register(app: Flask) -> None:
 
 def _admit() -> ResponseReturnValue | None:
     access = current_app.config["ACCESS"].get(request.endpoint)
+    if request.endpoint is None and flask_login.current_user.is_authenticated:
+        g.me = who()  # who has lost the way still has the menu
     if request.endpoint is None or access == "anyone":
         return None
     if not flask_login.current_user.is_authenticated:
@@ -151,11 +171,6 @@ def _finish(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if request.endpoint != "static":
         response.headers.setdefault("Cache-Control", "no-store")
-    if request.is_secure:
-        for at, cookie in enumerate(response.headers.getlist("Set-Cookie")):
-            if at == 0:
-                response.headers.remove("Set-Cookie")
-            response.headers.add("Set-Cookie", cookie if "; Secure" in cookie else cookie + "; Secure")
     response.headers["x-request-id"] = "req_" + secrets.token_hex(8)
     return response
 

@@ -42,23 +42,18 @@ def sign_in() -> ResponseReturnValue:
     form, status = SignInForm(), 200
     if form.validate_on_submit():
         try:
-            token = here().people.sign_in(
-                form.email.data.strip(), form.password.data, request.remote_addr or "", _agent()
-            )
+            token = here().people.sign_in(form.email.data.strip(), form.password.data, address(), agent())
         except CannotSignIn as error:
             form.form_errors.append(str(error))
             status = 429 if isinstance(error, TooManyAttempts) else 403
         else:
             guard.sign_in(token)
-            return redirect(_next(), 303)
+            return redirect(wanted(request.args.get("next", "")), 303)
     return render_template("sign_in.html", form=form), status
 
 
 def sign_out() -> ResponseReturnValue:
-    from flask_login import current_user, logout_user
-
-    here().people.sign_out(current_user.token)
-    logout_user()
+    guard.sign_out()
     return redirect(url_for("sessions.sign_in"), 303)
 
 
@@ -66,10 +61,10 @@ def invitation(token: str) -> ResponseReturnValue:
     form, status = ChooseForm(), 200
     if form.validate_on_submit():
         try:
-            session_token = here().people.accept(token, form.password.data, _agent())
-        except WeakPassword as error:
+            session_token = here().people.accept(token, form.password.data, agent())
+        except (WeakPassword, TooManyAttempts) as error:
             form.password.errors = [*form.password.errors, str(error)]
-            status = 422
+            status = 429 if isinstance(error, TooManyAttempts) else 422
         else:
             if session_token is None:
                 return guard.failed("This link was used, or it is too old. Ask for another.", "sessions.sign_in")
@@ -78,13 +73,16 @@ def invitation(token: str) -> ResponseReturnValue:
     return render_template("invitation.html", form=form), status
 
 
-def _agent() -> str:
+def agent() -> str:
     return request.headers.get("User-Agent", "")
 
 
-def _next() -> str:
-    """Where they wanted to go, if that is here."""
-    wanted = request.args.get("next", "")
-    if wanted.startswith("/") and not wanted.startswith(ELSEWHERE) and "\\" not in wanted:
-        return request.script_root + wanted
+def address() -> str:
+    return request.remote_addr or ""
+
+
+def wanted(path: str) -> str:
+    """Where they wanted to go, if that is a page here."""
+    if path.startswith("/") and not path.startswith(ELSEWHERE) and "\\" not in path:
+        return request.script_root + path
     return url_for("overview.overview")

@@ -1,7 +1,8 @@
 """Features -> how hard the request is, from 0 to 1 and from level 1 to 5, and why in words.
 
 Knows: what each sign of difficulty weighs. Must not know: the request itself, models, prices.
-A weighted sum, squashed: a file with a trained model and the same `judge` may take this one's place.
+Signs that hold for every request are weighed by hand. Where the request has a form that benchmarks know (options
+to choose from, a sum in words, a formula, code, a grid, tools) a trained head has its say beside them.
 """
 
 import bisect
@@ -10,6 +11,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from thermly.routing import measures, weights
 from thermly.routing.features import Features
 
 LEVEL_FROM = (0.085, 0.22, 0.44, 0.8)
@@ -19,6 +21,19 @@ BIAS = -2.6
 SHORT_WORDS = 14
 LONG = 4.0
 """On the scale of `_length`, some 3,000 characters: beyond, most is material to read."""
+
+
+TELLING = 0.15
+FORMS = {
+    "options": "a question with options",
+    "many options": "a question with many options",
+    "far options": "a question with options, not in Latin script",
+    "sum": "a sum in words",
+    "formula": "about formulas",
+    "code": "about code",
+    "grid": "a logic grid",
+    "tools": "a choice among tools",
+}
 
 
 class Judgement(Struct, frozen=True, gc=False):
@@ -39,12 +54,33 @@ class Signal(Struct, frozen=True):
 
 
 def judge(features: Features) -> Judgement:
-    """The higher, the more the request needs a strong model. The weightiest reason first."""
+    """The score is the chance that a fast model fails. The weightiest reason first."""
     parts = [(s.weight * s.amount(features), s) for s in SIGNALS if getattr(features, s.of)]
-    score = 1 / (1 + math.exp(-BIAS - sum([part for part, _ in parts])))
-    level = 1 + bisect.bisect_right(LEVEL_FROM, score)
     telling = sorted((p for p in parts if abs(p[0]) >= p[1].telling), key=lambda p: -abs(p[0]))
-    return Judgement(score, level, tuple(signal.reason.format(f=features) for _, signal in telling))
+    reasons = tuple(signal.reason.format(f=features) for _, signal in telling)
+    logit = evidence = BIAS + sum([part for part, _ in parts])
+    if features.measures:
+        logit, reason = _trained(features, evidence)
+        reasons = (reason, *reasons)
+    score = 1 / (1 + math.exp(-logit))
+    return Judgement(score, 1 + bisect.bisect_right(LEVEL_FROM, score), reasons)
+
+
+def signs(features: Features) -> float:
+    """What the signs that hold for every request say, in logits."""
+    return BIAS + sum([s.weight * s.amount(features) for s in SIGNALS if getattr(features, s.of)])
+
+
+def _trained(features: Features, evidence: float) -> tuple[float, str]:
+    head = weights.heads(measures.NAMES)[features.form]
+    parts = head.parts(features.measures)
+    trained = sum(parts)
+    reason = FORMS[features.form]
+    if abs(trained) >= TELLING:
+        most = max(range(len(parts)), key=lambda i: parts[i] * trained)
+        word = "harder" if trained > 0 else "easier"
+        reason += f", {word} than most ({head.measures[most].replace('_', ' ')})"
+    return head.base + head.evidence * evidence + trained, reason
 
 
 def _log(count: float) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from thermly.exchange import ChatRequest, Message
+from thermly.routing.measures import measure
 from thermly.routing.words import STEMS, UNSPACED, WORDS
 
 HEAD_CHARS = 3_000
@@ -21,7 +22,7 @@ KINDS = tuple(f"{kind}_words" for kind in dict.fromkeys((*WORDS, *STEMS, *UNSPAC
 
 class Features(Struct, frozen=True, gc=False):
     """Counts of the last user turn, unless said otherwise. `*_words` count words of a kind; `chars` stands for
-    the whole turn, every other count for what was read of it."""
+    the whole turn, every other count for what was read of it. `form` and `measures` are for the trained heads."""
 
     chars: int
     earlier_chars: int
@@ -49,6 +50,8 @@ class Features(Struct, frozen=True, gc=False):
     constraint_words: int
     creative_words: int
     translation_words: int
+    form: str = "open"
+    measures: tuple[float, ...] = ()
 
 
 def _by_word(table: Mapping[str, str]) -> dict[str, str]:
@@ -75,7 +78,9 @@ WORDS_PER_PAGE = 400
 def read(request: ChatRequest) -> Features:
     """What there is to say about a request before anybody has answered it."""
     last, earlier_chars, system_chars, turns = _turns(request)
-    text = _ends(last).lower()
+    ends = _ends(last)
+    text = ends.lower()
+    measured = measure(ends, request.tools)
     found = _word.findall(text)
     counts = _count_kinds(found, text)
     far = 0.0 if text.isascii() else len(_far_script.findall(text)) / len(text)
@@ -93,6 +98,8 @@ def read(request: ChatRequest) -> Features:
         questions=text.count("?") + text.count("？"),
         non_latin=far,
         asked_words=_asked_words(text),
+        form=measured.form,
+        measures=measured.values,
         **counts,
     )
 

@@ -20,6 +20,15 @@ class Account(Struct, frozen=True):
         return self.balance_nanousd - self.held_nanousd
 
 
+class Extent(Struct, frozen=True):
+    """People and keys in use, and what was asked and spent lately."""
+
+    people: int
+    keys: int
+    requests: int
+    cost_nanousd: int
+
+
 _COLUMNS = "id, name, plan, balance_nanousd, held_nanousd, disabled_at_ms, created_at_ms"
 
 
@@ -41,8 +50,38 @@ def find(tx: Tx, name: str) -> Account | None:
     return Account(*row) if row else None
 
 
+def by_id(tx: Tx, account_id: str) -> Account | None:
+    row = tx.one(f"SELECT {_COLUMNS} FROM account WHERE id = :id", {"id": account_id})  # noqa: S608
+    return Account(*row) if row else None
+
+
 def everyone(tx: Tx) -> list[Account]:
     return [Account(*row) for row in tx.all(f"SELECT {_COLUMNS} FROM account ORDER BY name")]  # noqa: S608
+
+
+def extents(tx: Tx, first_day: str) -> dict[str, Extent]:
+    """Of each account, by its id."""
+    rows = tx.all(
+        """SELECT a.id,
+             (SELECT COUNT(*) FROM person p WHERE p.account_id = a.id AND p.disabled_at_ms IS NULL),
+             (SELECT COUNT(*) FROM api_key k WHERE k.account_id = a.id AND k.revoked_at_ms IS NULL),
+             COALESCE(u.requests, 0), COALESCE(u.cost_nanousd, 0)
+           FROM account a LEFT JOIN (
+             SELECT account_id, SUM(requests) AS requests, SUM(cost_nanousd) AS cost_nanousd
+             FROM usage_day WHERE day >= :first GROUP BY account_id) u ON u.account_id = a.id""",
+        {"first": first_day},
+    )
+    return {row[0]: Extent(*row[1:]) for row in rows}
+
+
+def change(tx: Tx, account_id: str, name: str, plan: str) -> bool:
+    """False when another account has the name."""
+    changed = tx.run(
+        """UPDATE account SET name = :name, plan = :plan WHERE id = :id
+             AND NOT EXISTS (SELECT 1 FROM account WHERE name = :name AND id <> :id)""",
+        {"id": account_id, "name": name, "plan": plan},
+    )
+    return changed > 0
 
 
 def credit(tx: Tx, account_id: str, amount_nanousd: int, kind: str, note: str, now_ms: int) -> int:
@@ -64,10 +103,12 @@ def disable(tx: Tx, account_id: str, at_ms: int | None) -> None:
 
 
 def low(tx: Tx, below_nanousd: int, now_ms: int) -> list[Account]:
-    """Accounts in use that have come below the mark and were not reported since their last top-up; marks them."""
+    """Accounts in use that have come below their own mark, or else below this, and were not reported since their
+    last top-up; marks them."""
     rows = tx.all(
         f"""UPDATE account SET alerted_at_ms = :now
-            WHERE balance_nanousd < :below AND alerted_at_ms IS NULL AND disabled_at_ms IS NULL
+            WHERE balance_nanousd < COALESCE(alert_below_nanousd, :below) AND alerted_at_ms IS NULL
+              AND disabled_at_ms IS NULL
               AND EXISTS (SELECT 1 FROM api_key WHERE account_id = account.id AND last_used_at_ms IS NOT NULL)
             RETURNING {_COLUMNS}""",  # noqa: S608
         {"below": below_nanousd, "now": now_ms},

@@ -54,6 +54,12 @@ def cooling(tx: Tx, now_ms: int) -> dict[str, str]:
     return {target: reason for target, reason in rows}
 
 
+def cooling_until(tx: Tx, now_ms: int) -> dict[str, tuple[int, str]]:
+    """The same, each with the moment in ms at which that is over, and what went wrong."""
+    rows = tx.all("SELECT target, until_ms, reason FROM cooldown WHERE until_ms > :now", {"now": now_ms})
+    return {target: (until_ms, reason) for target, until_ms, reason in rows}
+
+
 def cool(tx: Tx, target: str, reason: str, now_ms: int, base_ms: int, most_ms: int) -> None:
     """Ask the target last for a while, twice as long with each failure in a row. One that comes later than
     `most_ms` after the last while is the first of a new row."""

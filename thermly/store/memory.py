@@ -211,6 +211,19 @@ def items_of(tx: Tx, conversation_id: str) -> list[dict[str, Any]]:
     return [_decode(body) for (body,) in rows]
 
 
+def item_of(tx: Tx, conversation_id: str, item_id: str) -> dict[str, Any] | None:
+    row = tx.one(
+        "SELECT body FROM conversation_item WHERE conversation_id = :conversation AND id = :id",
+        {"conversation": conversation_id, "id": item_id},
+    )
+    return _decode(row[0]) if row else None
+
+
+def count_items(tx: Tx, conversation_id: str) -> int:
+    row = tx.one("SELECT COUNT(*) FROM conversation_item WHERE conversation_id = :id", {"id": conversation_id})
+    return row[0] if row else 0
+
+
 def remove_item(tx: Tx, conversation_id: str, item_id: str) -> bool:
     return (
         tx.run(

@@ -63,7 +63,8 @@ class Funds(Struct, frozen=True):
 
 
 def hold(tx: Tx, opening: Opening, amount_nanousd: int) -> bool:
-    """Reserve the amount, or change nothing and say False: `funds` tells what there is."""
+    """Reserve the amount, or change nothing and say False: `funds` tells what there is. Under a cap whose period is
+    over nothing is granted until it was renewed, so that each period has its whole cap and no more."""
     values = {**asdict(opening), "amount": amount_nanousd}
     granted = tx.run(
         """INSERT INTO hold (id, account_id, key_id, amount_nanousd, capped, owner, surface, requested_model,
@@ -71,7 +72,8 @@ def hold(tx: Tx, opening: Opening, amount_nanousd: int) -> bool:
            SELECT :id, id, :key_id, :amount, :capped, :owner, :surface, :requested_model, :started_at_ms
            FROM account WHERE id = :account_id AND balance_nanousd - held_nanousd >= :amount
              AND (:capped = 0 OR EXISTS (SELECT 1 FROM api_key WHERE id = :key_id
-               AND (cap_nanousd IS NULL OR spent_nanousd + held_nanousd + :amount <= cap_nanousd)))""",
+               AND (cap_nanousd IS NULL OR spent_nanousd + held_nanousd + :amount <= cap_nanousd)
+               AND (cap_resets_at_ms IS NULL OR cap_resets_at_ms > :started_at_ms)))""",
         values,
     )
     return granted > 0
@@ -89,11 +91,12 @@ def extend(tx: Tx, opening: Opening, more_nanousd: int) -> bool:
     return granted > 0
 
 
-def funds(tx: Tx, account_id: str, key_id: str) -> Funds:
+def funds(tx: Tx, account_id: str, key_id: str, now_ms: int) -> Funds:
     row = tx.one(
-        """SELECT a.balance_nanousd - a.held_nanousd, k.cap_nanousd - k.spent_nanousd - k.held_nanousd
+        """SELECT a.balance_nanousd - a.held_nanousd,
+             k.cap_nanousd - k.held_nanousd - CASE WHEN k.cap_resets_at_ms <= :now THEN 0 ELSE k.spent_nanousd END
            FROM account a, api_key k WHERE a.id = :account AND k.id = :key""",
-        {"account": account_id, "key": key_id},
+        {"account": account_id, "key": key_id, "now": now_ms},
     )
     return Funds(row[0], row[1]) if row else Funds(0, None)
 
@@ -166,7 +169,8 @@ def contradictions(tx: Tx) -> list[Contradiction]:
              credited AS (SELECT account_id, SUM(amount_nanousd) AS total FROM credit GROUP BY account_id),
              charged AS (SELECT account_id, SUM(cost_nanousd) AS total FROM usage GROUP BY account_id),
              held AS (SELECT account_id, SUM(amount_nanousd) AS total FROM hold GROUP BY account_id),
-             key_charged AS (SELECT key_id, SUM(cost_nanousd) AS total FROM usage WHERE capped = 1 GROUP BY key_id),
+             key_charged AS (SELECT key_id, SUM(cost_nanousd) AS total FROM usage WHERE capped = 1
+               AND seq > (SELECT cap_from_seq FROM api_key WHERE api_key.id = usage.key_id) GROUP BY key_id),
              key_held AS (SELECT key_id, SUM(amount_nanousd) AS total FROM hold WHERE capped = 1 GROUP BY key_id)
            SELECT name, 'balance', balance_nanousd, COALESCE(credited.total, 0) - COALESCE(charged.total, 0)
            FROM account LEFT JOIN credited ON credited.account_id = account.id

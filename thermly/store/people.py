@@ -100,6 +100,10 @@ def set_subject(tx: Tx, person_id: str, subject: str) -> bool:
     return changed > 0
 
 
+def rename(tx: Tx, person_id: str, name: str) -> None:
+    tx.run("UPDATE person SET name = :name WHERE id = :id", {"id": person_id, "name": name})
+
+
 def change(tx: Tx, person_id: str, name: str, role: str) -> bool:
     """False when nobody would be left to administer: the last admin in use stays one."""
     changed = tx.run(
@@ -111,7 +115,7 @@ def change(tx: Tx, person_id: str, name: str, role: str) -> bool:
 
 
 def disable(tx: Tx, person_id: str, at_ms: int | None) -> bool:
-    """Out at once, with every session; None takes it back. False for the last admin in use."""
+    """Out at once, with every session and link; None takes it back. False for the last admin in use."""
     changed = tx.run(
         """UPDATE person SET disabled_at_ms = :at WHERE id = :id AND (:at IS NULL OR role <> 'admin' OR EXISTS (
              SELECT 1 FROM person WHERE role = 'admin' AND disabled_at_ms IS NULL AND id <> :id))""",
@@ -119,6 +123,7 @@ def disable(tx: Tx, person_id: str, at_ms: int | None) -> bool:
     )
     if changed and at_ms is not None:
         end_all(tx, person_id)
+        tx.run("DELETE FROM invitation WHERE person_id = :id", {"id": person_id})
     return changed > 0
 
 
@@ -148,10 +153,10 @@ def of_session(tx: Tx, token: str, now_ms: int) -> Person | None:
 
 
 def seen(tx: Tx, token: str, now_ms: int, at_most_every_ms: int) -> None:
-    tx.run(
-        "UPDATE sign_in SET seen_at_ms = :now WHERE hash = :hash AND seen_at_ms + :pause < :now",
-        {"hash": digest(token), "now": now_ms, "pause": at_most_every_ms},
-    )
+    """Looks first: a statement that could write waits for whoever writes, even where it changes nothing."""
+    values = {"hash": digest(token), "now": now_ms, "pause": at_most_every_ms}
+    if tx.one("SELECT 1 FROM sign_in WHERE hash = :hash AND seen_at_ms + :pause < :now", values):
+        tx.run("UPDATE sign_in SET seen_at_ms = :now WHERE hash = :hash AND seen_at_ms + :pause < :now", values)
 
 
 def sessions(tx: Tx, person_id: str, now_ms: int) -> list[SignIn]:

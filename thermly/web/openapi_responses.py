@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from thermly.dialects import responses_answers as answers
 from thermly.dialects import responses_types as types
-from thermly.errors import InvalidRequest, NotFound, TooLarge
+from thermly.errors import InvalidRequest, NotFound, RateLimited, TooLarge
 from thermly.web import openapi_samples as samples
 from thermly.web.openapi_schemas import response_bounds
 from thermly.web.openapi_terms import FRESH, JSON, KEYED, MADE, SSE, Answer, Operation, Parameter
@@ -114,10 +114,11 @@ CONVERSATIONS = (
         "createConversation",
         "Begin a conversation",
         (Answer({JSON: answers.Conversation}),),
-        (*KEYED, InvalidRequest, TooLarge),
+        (*KEYED, InvalidRequest, TooLarge, RateLimited),
         "Costs nothing. Responses that name it find what was said, and add what they say.",
         (types.NewConversation,),
         at_root=True,
+        counted="chat",
         example={"metadata": {"topic": "greetings"}, "items": [samples.HELLO]},
         sample=samples.CONVERSATION,
     ),
@@ -141,10 +142,11 @@ CONVERSATIONS = (
         "updateConversation",
         "Change a conversation's labels",
         (Answer({JSON: answers.Conversation}),),
-        WRITTEN,
+        (*WRITTEN, RateLimited),
         "They take the place of those that it has.",
         (types.Update,),
         at_root=True,
+        counted="chat",
         parameters=(CONVERSATION,),
         example={"metadata": {"topic": "farewells"}},
         sample=samples.UPDATE_CONVERSATION,
@@ -156,9 +158,10 @@ CONVERSATIONS = (
         "deleteConversation",
         "Forget a conversation",
         (Answer({JSON: answers.ConversationDeleted}),),
-        KEPT,
+        (*KEPT, RateLimited),
         "With its items.",
         at_root=True,
+        counted="chat",
         parameters=(CONVERSATION,),
         sample=samples.DELETE_CONVERSATION,
     ),
@@ -182,10 +185,11 @@ CONVERSATIONS = (
         "createItems",
         "Add items to a conversation",
         (Answer({JSON: answers.ItemList}),),
-        WRITTEN,
+        (*WRITTEN, RateLimited),
         "All of them or none, at its end.",
         (types.NewItems,),
         at_root=True,
+        counted="chat",
         parameters=(CONVERSATION,),
         example={"items": [samples.HELLO]},
         sample=samples.ADD_ITEMS,
@@ -210,9 +214,10 @@ CONVERSATIONS = (
         "deleteItem",
         "Take an item out",
         (Answer({JSON: answers.Conversation}),),
-        KEPT,
+        (*KEPT, RateLimited),
         "Answers what the conversation is then.",
         at_root=True,
+        counted="chat",
         parameters=(CONVERSATION, ITEM),
         sample=samples.DELETE_ITEM,
     ),

@@ -26,7 +26,7 @@ from thermly.errors import GatewayError, Internal, InvalidRequest, UpstreamFaile
 from thermly.exchange import ChatRequest, Done
 from thermly.gateway import Answer, Gateway
 from thermly.generated import Generated
-from thermly.memory import Memory
+from thermly.memory import UNDER_WAY, Memory
 from thermly.web import callers, respond
 from thermly.web.edge import Body, Whole
 from thermly.web.limits import Limits
@@ -34,19 +34,6 @@ from thermly.web.respond import Headers
 from thermly.web.surfaces import Surface
 
 log = logging.getLogger("thermly.web")
-
-
-def register(
-    app: Flask,
-    surfaces: tuple[Surface, ...],
-    memory: Memory,
-    background: Background,
-    gateway: Gateway,
-    limits: Limits,
-) -> None:
-    for surface in surfaces:
-        if "responses" in surface.serves:
-            Views(surface, memory, background, gateway, limits).register(app)
 
 
 class Reading(Struct, frozen=True):
@@ -100,7 +87,9 @@ class Views:
             chat = replace(chat, fresh=True)
         if asked.background:
             queued = self._background.accept(asked, chat, caller, self._surface.name)
-            return respond.whole(responses.write_reply(queued, asked.include), ids.new(), told)
+            return respond.whole(
+                responses.write_reply(queued, asked.include), queued["id"].removeprefix("resp_"), told
+            )
         answer = reading.answer(chat, caller)
         telling = Telling(answer, asked, functools.partial(self._remember, asked, caller), reading.model)
         headers = [*told, ("x-request-id", "req_" + answer.id)]
@@ -123,6 +112,8 @@ class Views:
             raise InvalidRequest("A response is streamed only while it is made.", param="stream")
         include = responses.read_include(_list("include"))
         found = self._memory.response(response_id, caller.account_id)
+        if found.status in UNDER_WAY:
+            self._background.revive(response_id)
         return respond.whole(responses.write_reply(msgspec.json.decode(found.body), include), ids.new())
 
     def _delete(self, response_id: str) -> ResponseReturnValue:

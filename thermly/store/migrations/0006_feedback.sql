@@ -19,3 +19,6 @@ CREATE TABLE feedback (
   created_at_ms BIGINT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX feedback_account ON feedback (account_id, created_at_ms);
+
+-- A waiting row is found without reading what others ask, which stands before its state.
+CREATE INDEX background_state ON background (state);
