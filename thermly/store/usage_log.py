@@ -161,7 +161,7 @@ def _entries(tx: Tx, wanted: Wanted, low: int, high: int, order: str, limit: int
     clauses = " AND ".join(clause for name, clause in _CLAUSES.items() if name in values)
     rows = tx.all(
         f"""SELECT {_COLUMNS} {_FROM} WHERE u.seq >= :low AND u.seq < :high AND {clauses or "1"}
-            ORDER BY u.seq {order} LIMIT :limit""",  # noqa: S608
+            ORDER BY u.seq {order} LIMIT :limit""",
         {**values, "low": low, "high": high, "limit": limit},
     )
     return [Entry(*row) for row in rows]
