@@ -16,7 +16,8 @@ def parse_usd(text: str, negative: bool = False) -> int:
     except InvalidOperation as error:
         raise ValueError(f"{text!r} is not an amount of dollars.") from error
     if not amount.is_finite() or abs(amount) > MOST_USD or (amount < 0 and not negative):
-        raise ValueError(f"{text!r} is not between 0 and {MOST_USD:,} dollars.")
+        least = f"-{MOST_USD:,}" if negative else "0"
+        raise ValueError(f"{text!r} is not between {least} and {MOST_USD:,} dollars.")
     kept = amount.quantize(_NANO)
     if kept != amount:
         raise ValueError(f"{text!r} has more than nine decimals.")

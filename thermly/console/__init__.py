@@ -58,6 +58,7 @@ def create(at: At) -> "Flask":
         drawing,
         guard,
         keys,
+        log,
         models,
         oidc,
         overview,
@@ -85,6 +86,7 @@ def create(at: At) -> "Flask":
     oidc.register(app)
     overview.register(app)
     keys.register(app)
+    log.register(app)
     billing.register(app)
     codes.register(app)
     payments.register(app)

@@ -13,7 +13,7 @@ from thermly.console import guard
 from thermly.console.at import here
 from thermly.people import LEAST_CHARS, CannotSignIn, TooManyAttempts, WeakPassword
 
-ELSEWHERE = ("//", "/\\")
+NEVER = ("\\", "..")
 
 
 class SignInForm(FlaskForm):  # type: ignore[misc]
@@ -83,6 +83,7 @@ def address() -> str:
 
 def wanted(path: str) -> str:
     """Where they wanted to go, if that is a page here."""
-    if path.startswith("/") and not path.startswith(ELSEWHERE) and "\\" not in path:
+    plain = path.isprintable() and not any(sign in path for sign in NEVER)
+    if plain and path.startswith("/") and not path.startswith("//"):
         return request.script_root + path
     return url_for("overview.overview")

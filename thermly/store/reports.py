@@ -10,6 +10,8 @@ from thermly.store.db import Tx
 LATEST = 20_000
 """So many of the latest requests the latencies are taken from."""
 
+HOUR = "%Y-%m-%d %H:00"
+
 _SUMS = """SUM(requests), SUM(cache_hits), SUM(failures), SUM(input_tokens), SUM(cached_input_tokens),
   SUM(output_tokens), SUM(cost_nanousd), SUM(baseline_nanousd)"""
 _OF_ROWS = """COUNT(*), SUM(cache = 'hit'), SUM(outcome NOT IN ('ok', 'client_gone')), SUM(input_tokens),
@@ -106,9 +108,9 @@ def parts_by_day(tx: Tx, account_id: str | None, first: str, last: str) -> list[
 def by_hour(tx: Tx, account_id: str | None, from_ms: int) -> list[Sum]:
     """`at` is '2027-01-31 13:00' in UTC."""
     rows = tx.all(
-        f"""SELECT strftime('%Y-%m-%d %H:00', started_at_ms / 1000, 'unixepoch'), {_OF_ROWS} FROM usage
+        f"""SELECT strftime(:hour, started_at_ms / 1000, 'unixepoch'), {_OF_ROWS} FROM usage
             WHERE seq >= :seq AND started_at_ms >= :from AND {_WHOSE} GROUP BY 1 ORDER BY 1""",  # noqa: S608
-        {"account": account_id, "seq": since(tx, from_ms), "from": from_ms},
+        {"account": account_id, "seq": since(tx, from_ms), "from": from_ms, "hour": HOUR},
     )
     return [Sum(*row) for row in rows]
 
@@ -124,10 +126,10 @@ def by_model_since(tx: Tx, account_id: str | None, from_ms: int) -> list[Sum]:
 
 def parts_by_hour(tx: Tx, account_id: str | None, from_ms: int) -> list[Part]:
     rows = tx.all(
-        f"""SELECT strftime('%Y-%m-%d %H:00', started_at_ms / 1000, 'unixepoch'), model, COUNT(*),
+        f"""SELECT strftime(:hour, started_at_ms / 1000, 'unixepoch'), model, COUNT(*),
               SUM(cache = 'hit'), SUM(cost_nanousd)
             FROM usage WHERE seq >= :seq AND started_at_ms >= :from AND {_WHOSE} GROUP BY 1, 2""",  # noqa: S608
-        {"account": account_id, "seq": since(tx, from_ms), "from": from_ms},
+        {"account": account_id, "seq": since(tx, from_ms), "from": from_ms, "hour": HOUR},
     )
     return [Part(*row) for row in rows]
 

@@ -58,7 +58,7 @@ function fitted(draw, label) {
   new ResizeObserver(([{ contentRect: { width } }]) => {
     if (!width || Math.abs(width - drawn) < 2) return;
     drawn = width;
-    place.replaceChildren(svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT }, draw(width)));
+    place.replaceChildren(svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, "aria-hidden": "true" }, draw(width)));
   }).observe(place);
   return place;
 }
