@@ -55,6 +55,7 @@ def furnish(stack: Stack) -> None:
     assert best is not None
     now_ms = time.time_ns() // 1_000_000
     at = People(stack.database)
+    moments: list[tuple[int, str, str]] = []
     for name, share in (("Northwind", 6), ("Acme Robotics", 3), ("Blue Harbour", 1)):
         with stack.database.begin() as tx:
             account = accounts.create(tx, name, "pro", now_ms - DAYS * 86_400_000)
@@ -68,9 +69,10 @@ def furnish(stack: Stack) -> None:
         if name == "Northwind":
             assert person is not None
             at.accept(at.invite(person), PASSWORD, "Firefox")
-        moments = sorted(now_ms - int(random.random() ** 1.3 * DAYS * 86_400_000) for _ in range(350 * share))
-        for moment in moments:
-            request(stack, catalog, best, account.id, random.choice(made), moment)
+        moments += [(now_ms - int(random.random() ** 1.3 * DAYS * 86_400_000), account.id, random.choice(made))
+                    for _ in range(350 * share)]  # fmt: skip
+    for moment, account_id, key_id in sorted(moments):
+        request(stack, catalog, best, account_id, key_id, moment)
     subprocess.run([sys.executable, "-m", "thermly", "usage"], env=stack.env, check=True, stdout=subprocess.DEVNULL)
 
 
@@ -109,11 +111,22 @@ def draw(stack: Stack, folder: Path) -> None:
                     page.goto(base + path)
                     page.wait_for_load_state("networkidle")
                     shoot(page, folder / f"{name}-{scheme}-{size}.{KIND}")
+                talk(page, base)
+                shoot(page, folder / f"playground-answer-{scheme}-{size}.{KIND}")
                 row = page.request.get(base + "/usage").text()
                 if found := re.search(r'href="/console(/usage/[0-9a-f]{22})"', row):
                     page.goto(base + found[1])
                     shoot(page, folder / f"request-{scheme}-{size}.{KIND}")
                 page.context.close()
+
+
+def talk(page: Any, base: str) -> None:
+    """A generated interface in the playground."""
+    page.goto(base + "/playground?tab=interfaces")
+    page.get_by_label("Message").fill("Show me our sales of the year as a chart, a table and a form.")
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(1_000)
 
 
 def shoot(page: Any, path: Path) -> None:
@@ -126,7 +139,10 @@ def shoot(page: Any, path: Path) -> None:
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else HOUSE / "docs" / "pictures"
     with tempfile.TemporaryDirectory() as temporary:
-        stack = Stack(Path(temporary) / "instance", web_workers=1).start()
+        instance = Path(temporary) / "instance"
+        instance.mkdir()
+        (instance / "thermly.toml").touch()  # else it would be that of the tests
+        stack = Stack(instance, web_workers=1).start()
         try:
             furnish(stack)
             draw(stack, target)

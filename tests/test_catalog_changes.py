@@ -154,6 +154,18 @@ def test_what_is_switched_off_is_gone_with_its_aliases_and_comes_back_as_it_was(
     assert price is not None and price.input == 7_000_000
 
 
+def test_a_model_goes_back_to_the_files_and_its_place_last(changes: Changes, base: Database):
+    at = changes()
+    first, second, *_ = tier(at, "fast")
+    at.move(second, True, WHO)
+    at.set_prices(second, {"input_per_mtok": "9"}, WHO)
+    at.reset(second, WHO)
+    assert stored(base)[second] == {"order": 1} and tier(at, "fast")[:2] == [second, first]
+    at.reset(second, WHO)
+    at.reset(first, WHO)
+    assert stored(base) == {} and tier(at, "fast")[:2] == [first, second]
+
+
 def test_a_model_can_be_added_and_removed(changes: Changes, base: Database):
     at = changes('[providers.ollama]\nkind = "openai_like"\nbase_url = "http://127.0.0.1:11434/v1"')
     at.add("llama3.2", {"provider": "ollama", "free": True, "tier": "fast", "can": ["tools"]}, WHO)

@@ -8,7 +8,6 @@ import pytest
 from thermly import people
 from thermly.people import CannotSignIn, People, TooManyAttempts, WeakPassword, hash_password, is_email
 from thermly.store import people as store
-from thermly.store.db import Database
 from thermly.store.people import Person
 
 GOOD, HOME = "correct horse battery", "192.0.2.1"
@@ -202,8 +201,10 @@ def test_addresses(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "@", "ada", "ada@", "@example.com", "a b@example.com", "a@b@c", "a@b\nBcc: c@d", "<a@b>", "a,b@c", "a@b;c"]
-    + ["a" * 200 + "@example.com", "a@b\0", "a@b\u2028c"],
+    [
+        *("", "@", "ada", "ada@", "@example.com", "a b@example.com", "a@b@c", "a@b\nBcc: c@d", "<a@b>", "a,b@c"),
+        *("a@b;c", "a" * 200 + "@example.com", "a@b\0", "a@b\u2028c"),
+    ],
 )
 def test_what_is_no_address(text: str) -> None:
     assert not is_email(text)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from thermly.settings import BY_NAME, SETTINGS, Settings, SettingsError, read, secret
+from thermly.settings import BY_NAME, SETTINGS, Settings, SettingsError, read, secret, sources
 
 
 def settings(instance: Path, toml: str = "", **environ: str) -> Settings:
@@ -134,3 +134,15 @@ def test_the_instance_folder_does_not_depend_on_where_one_goes_later(
     monkeypatch.chdir(tmp_path)
     assert read({}).instance == tmp_path / "instance"
     assert read({"THERMLY_INSTANCE": "here"}).instance == tmp_path / "here"
+
+
+def test_sources_say_where_a_setting_comes_from(tmp_path: Path) -> None:
+    (tmp_path / "thermly.toml").write_text('port = 1\ndrain_s = 2\n[models]\n"gpt-4o" = false\n')
+    (tmp_path / "redis").write_text("redis://a")
+    environ = {"THERMLY_INSTANCE": str(tmp_path), "THERMLY_PORT": "3", "THERMLY_LOG_LEVEL": ""}
+    found = sources({**environ, "REDIS_URL_FILE": str(tmp_path / "redis"), "THERMLY_KEY": "x"})
+    assert found == {
+        **dict.fromkeys(("instance", "port", "redis_url"), "environment"),
+        "drain_s": "file",
+    }
+    assert sources({"THERMLY_INSTANCE": str(tmp_path / "none")}) == {"instance": "environment"}

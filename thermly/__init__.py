@@ -55,6 +55,7 @@ def _register(app: Flask, gateway: Gateway, studio: Images) -> None:
         embed,
         embeddings,
         failures,
+        feedback,
         gemini,
         health,
         images,
@@ -72,6 +73,7 @@ def _register(app: Flask, gateway: Gateway, studio: Images) -> None:
     models.register(app, rows, gateway)
     embeddings.register(app, rows, gateway, limits)
     images.register(app, rows, studio, gateway, limits)
+    feedback.register(app, rows, gateway, limits)
     gemini.register(app, rows, gateway, limits)
     messages.register(app, rows, gateway, limits)
     embed.register(app, rows, memory, context.background(gateway), gateway, limits)

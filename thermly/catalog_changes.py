@@ -152,14 +152,15 @@ class CatalogChanges:
         self._change(revise, by)
 
     def reset(self, model: str, by: str) -> None:
-        """To the files' row, of which only its place in the tier may be another; one that is not in the files is
-        gone."""
+        """To the files' row. Its place in the tier is let go last: when nothing else was changed. A model that no
+        file has is gone."""
 
         def revise(now: "_Now") -> dict[str, Fields]:
             if model not in now.stored:
                 raise CatalogError(f"nothing was changed of a model {model!r}")
             fields = now.fields(model)
-            if "order" not in fields or "tier" in fields or self.is_added(model):
+            keeps_place = "order" in fields and len(fields) > 1 and "tier" not in fields
+            if not keeps_place or self.is_added(model):
                 return {model: {}}
             return {model: {"order": fields["order"]}}
 

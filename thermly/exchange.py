@@ -203,6 +203,12 @@ class Usage(Struct, frozen=True, gc=False):
     reasoning_tokens: int = 0
     estimated: bool = False
 
+    def __add__(self, other: "Usage") -> "Usage":
+        """Of two exchanges together."""
+        names = [name for name in Usage.__struct_fields__ if name != "estimated"]
+        counts = {name: getattr(self, name) + getattr(other, name) for name in names}
+        return Usage(**counts, estimated=self.estimated or other.estimated)
+
 
 class Begin(Struct, frozen=True, gc=False):
     """A choice begins. `usage` is what the upstream tells this early (Anthropic: the input)."""

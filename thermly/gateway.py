@@ -3,26 +3,27 @@
 Knows: the order of the steps. Must not know: Flask, SQL text, vendor JSON.
 
     recall a cached answer -> plan the targets -> hold the worst case -> ask the targets in turn, until a first
-    event arrives -> meter what comes -> settle, in exactly one place, whatever happened -> keep
+    event arrives -> ask a better one, once, where a whole answer is visibly inadequate -> meter what comes ->
+    settle, in exactly one place, whatever happened -> keep
 
 No transaction, lock or connection is held while an upstream is asked. Failover ends with the first event.
 """
 
 import datetime
 import functools
-import logging
 import random
-import sqlite3
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
 
-from thermly import fingerprint, grounds, pricing, routing, transcripts
+from thermly import grounds, pricing, recall, routing, transcripts
+from thermly.adequacy import inadequate
 from thermly.bill import Bill, Books, refusal
 from thermly.caller import Caller
-from thermly.catalog import SMART, Target
+from thermly.catalog import SMART, TIERS, Target
 from thermly.catalog_changes import CatalogChanges
 from thermly.errors import (
     GatewayError,
@@ -45,24 +46,26 @@ from thermly.metering import Meter
 from thermly.providers import ANSWER
 from thermly.providers.upstream import Client
 from thermly.settings import Settings
-from thermly.store import cache, money
+from thermly.store import money
 from thermly.store.db import Database
 from thermly.store.money import Closing
 from thermly.store.owners import Owner
 
-log = logging.getLogger("thermly.gateway")
-
 SHORT_ANSWER_TOKENS = 16  # an account that cannot pay this much more is out of credit
 BYTES_PER_TOKEN = 4  # of produced text, where the upstream never told its usage
-KEPT_REPLY_BYTES = 1 << 20
-SINGLE_FLIGHT_WAIT_S = 30
-CLAIM_S = 120
 RETRY_PAUSE_S = (0.1, 0.4)
 ASKED_LAST = "failed just before, so asked last"
 TOO_DEAR = "more than the balance pays for"
 T = TypeVar("T")
 
-_read_reply = msgspec.msgpack.Decoder(Reply).decode
+
+class Escalation(Struct, frozen=True):
+    """An answer that is paid for and not given: whose, why not, and what it came to."""
+
+    model: str
+    why: str
+    usage: Usage
+    cost_nanousd: int
 
 
 class Gateway:
@@ -164,11 +167,13 @@ class Answer:
         self.actual_model = ""
         self.complexity_level = 0
         self.cached = False
-        self._print = self._fingerprint()
+        self.escalation: Escalation | None = None
+        print_ = recall.print_of(request, caller, gateway.settings.cache_scope)
+        self._recall = recall.Recall(gateway.database, gateway.owner, self.id, print_, request.fresh)
         self._meter = transcripts.Scribe() if caller.keeps_transcripts else Meter()
         self._passed: tuple[tuple[str, str], ...] = ()
         self._failed: tuple[tuple[str, str], ...] = ()
-        self._lowered = False
+        self._lowered = self._unfit = False
         self._events = self._tell()
         self._ahead: Event | None = next(self._events)
 
@@ -195,17 +200,17 @@ class Answer:
     # ---- the story
 
     def _tell(self) -> Iterator[Event]:
-        kept = yield from self._recall()
+        kept = yield from self._recall.find(self._gateway.settings.keepalive_s)
         if kept is not None:
-            yield from replay(kept)
+            yield from replay(self._hit(kept))
             return
         outcome = "internal"
         try:
-            for event in self._ask(self._route()):
+            for event in self._answer(self._route()):
                 if isinstance(event, Done):
                     outcome = "ok"  # whoever stops listening now has the whole answer
                     if event.usage is None:
-                        event = msgspec.structs.replace(event, usage=self._charged(outcome))
+                        event = msgspec.structs.replace(event, usage=self._charged(outcome, self._meter))
                 self._meter.see(event)
                 yield event
         except GeneratorExit:
@@ -217,36 +222,8 @@ class Answer:
         finally:
             self._settle(outcome)
 
-    def _recall(self) -> Generator[Event, None, Reply | None]:
-        """The kept answer of an identical request; waits for one that is being fetched just now."""
-        if self._print is None or self._request.fresh:
-            return None
-        database, key = self._gateway.database, self._print.key
-        claim = f"{self._gateway.owner}/{self.id}"
-        give_up = self._clock + SINGLE_FLIGHT_WAIT_S
-        alive_at, pause_s = self._clock, 0.01
-        while True:
-            now_ms = _now_ms()
-            with database.each() as tx:
-                kept = cache.find(tx, key, now_ms)
-            if kept is None:
-                with database.each() as tx:
-                    if cache.claim(tx, key, claim, now_ms, now_ms + CLAIM_S * 1000):
-                        return None
-                continue
-            if kept.body is not None:
-                return self._hit(kept)
-            if (now := time.monotonic()) > give_up:
-                return None
-            if now - alive_at > self._gateway.settings.keepalive_s:
-                alive_at = now
-                yield KeepAlive()
-            time.sleep(pause_s)
-            pause_s = min(pause_s * 1.5, 0.1)
-
-    def _hit(self, kept: cache.Kept) -> Reply:
-        assert kept.body is not None
-        reply = _read_reply(kept.body)
+    def _hit(self, kept: recall.Kept) -> Reply:
+        reply = kept.reply
         self.cached, self.actual_model, self.complexity_level = True, kept.model, kept.complexity_level
         used = reply.usage or Usage()
         took_ms = self._elapsed_ms()
@@ -263,6 +240,53 @@ class Answer:
         if self.smart and (cooling := self._gateway.health.cooling()):
             self._passed = tuple((t.model.id, ASKED_LAST) for t in targets if t.name in cooling)
         return targets
+
+    def _answer(self, targets: tuple[Target, ...]) -> Iterable[Event]:
+        """The events of the answer that is given: the first that came, or a better one asked for after it.
+
+        Only `auto` asks twice: who names a tier has said what an answer may cost and how long it may take.
+        """
+        events = self._ask(targets)
+        if self._request.stream or self._request.model != "auto" or self._gateway.settings.cascade == "off":
+            return events
+        told = list(events)
+        fault = inadequate(self._request, gather(told))
+        self._unfit = fault is not None
+        better = self._better(targets)
+        return told if fault is None or better is None else self._escalate(told, fault, better)
+
+    def _better(self, targets: tuple[Target, ...]) -> Target | None:
+        """The first target of a better tier behind the one that has answered: those before it have failed."""
+        if self.target is None or self._lowered:
+            return None  # what a thin balance has cut short, it would cut shorter still of a dearer answer
+        rank, cooling = _rank(self.target), self._gateway.health.cooling()
+        behind = targets[targets.index(self.target) + 1 :]
+        return next((t for t in behind if _rank(t) > rank and t.name not in cooling), None)
+
+    def _escalate(self, told: list[Event], fault: str, better: Target) -> list[Event]:
+        """The answer of the better target, paid beside the one that is there; without it, that one."""
+        assert self.target is not None
+        meter = Meter()
+        for event in told:
+            meter.see(event)
+        used = self._charged("ok", meter) or Usage()
+        cost, bound = pricing.cost(used, self.target.price), self._output_bound(better)
+        if not self._bill.hold(cost + self._ceiling(better, bound)):
+            self._passed += ((better.model.id, TOO_DEAR),)
+            return told
+        try:
+            again = list(ANSWER[better.provider.kind](self._request, better, bound, self._gateway.client))
+            unfit = inadequate(self._request, gather(again)) is not None
+        except GatewayError as error:
+            self._failed += ((better.model.id, error.message),)
+            if isinstance(error, UpstreamFailed):
+                self._gateway.health.failed(better, error)
+            return told
+        self._gateway.health.answered(better)
+        self.escalation = Escalation(self.target.model.id, fault, used, cost)
+        self._failed += ((self.target.model.id, fault),)
+        self.target, self.actual_model, self._unfit = better, better.model.id, unfit
+        return again
 
     def _ask(self, targets: tuple[Target, ...]) -> Iterator[Event]:
         """The events of the first target that gives any."""
@@ -310,10 +334,9 @@ class Answer:
         Raises InsufficientFunds for the first target; a dearer one that cannot be paid is passed over (None).
         """
         request, price, bill = self._request, target.price, self._bill
-        input_bound = min(self._size.bound(target.provider.kind), target.model.context_window)
-        bound = self._output_bound(target)
+        input_bound, bound = self._input_bound(target), self._output_bound(target)
         for _ in range(3):
-            if bill.hold(pricing.ceiling(input_bound, bound, request.n, price)):
+            if bill.hold(self._ceiling(target, bound)):
                 return bound
             funds = bill.funds()
             payable = funds.least + (bill.held_nanousd or 0)
@@ -324,6 +347,12 @@ class Answer:
         if first:
             raise refusal(funds)
         return None
+
+    def _ceiling(self, target: Target, output_bound: int) -> int:
+        return pricing.ceiling(self._input_bound(target), output_bound, self._request.n, target.price)
+
+    def _input_bound(self, target: Target) -> int:
+        return min(self._size.bound(target.provider.kind), target.model.context_window)
 
     def _output_bound(self, target: Target) -> int:
         request, model = self._request, target.model
@@ -338,26 +367,22 @@ class Answer:
     def _settle(self, outcome: str) -> None:
         """The one place where a hold is closed."""
         bill, target = self._bill, self.target
-        if self._print is not None and not self._request.fresh and outcome != "ok":
-            self._abandon()
+        if outcome != "ok":
+            self._recall.abandon()
         if bill.held_nanousd is None:
             return
-        used = self._charged(outcome)
+        used = self._charged(outcome, self._meter)
         if used is None or target is None:
             closing = self._closing("released", outcome, Usage())
         else:
-            cost = pricing.cost(used, target.price)
+            baseline, cost = self._baseline(used), pricing.cost(used, target.price)
+            if (first := self.escalation) is not None:
+                used, cost = first.usage + used, first.cost_nanousd + cost
             if used.estimated:
                 cost = min(cost, bill.held_nanousd)
-            closing = self._closing(
-                "settled",
-                outcome,
-                used,
-                cost,
-                self._baseline(used),
-                self._meter.first_ms(self._clock),
-                "fresh" if self._print else "",
-            )
+            first_ms = self._meter.first_ms(self._clock)
+            cached = "fresh" if self._recall.keeps else ""
+            closing = self._closing("settled", outcome, used, cost, baseline, first_ms, cached)
         if outcome == "ok":
             self._keep()
         bill.close(closing)
@@ -394,6 +419,8 @@ class Answer:
             first_ms=first_ms,
             duration_ms=self._elapsed_ms(),
             cache=cache,
+            score_ppm=round(self.plan.judgement.score * 1e6) if self.plan and self.plan.smart else None,
+            escalated_from=self.escalation.model if self.escalation else "",
         )
 
     def _grounds(self) -> str:
@@ -402,9 +429,8 @@ class Answer:
             return grounds.written(())
         return grounds.written(plan.judgement.reasons, plan.tier, (*plan.passed_over, *self._passed), self._failed)
 
-    def _charged(self, outcome: str) -> Usage | None:
+    def _charged(self, outcome: str, meter: Meter) -> Usage | None:
         """What is to be paid for; None: nothing, since nothing came."""
-        meter = self._meter
         if meter.usage is not None:
             return meter.usage
         if not meter.began or (outcome != "ok" and not meter.produced_bytes and outcome != "client_gone"):
@@ -418,53 +444,12 @@ class Answer:
     def _baseline(self, used: Usage) -> int:
         return pricing.cost(used, self._best) if self._best else 0
 
-    # ---- cache
-
-    def _fingerprint(self) -> fingerprint.Print | None:
-        scope = self._gateway.settings.cache_scope
-        if scope == "off" or not self.smart:
-            return None
-        who = self._caller.account_id if scope == "account" else fingerprint.EVERYONE
-        if self._caller.models is not None:  # what one key may see must not come from models another may not use
-            who = ",".join((who, *sorted(self._caller.models)))
-        return fingerprint.of(self._request, who)
-
     def _keep(self) -> None:
-        """Store the answer for the next identical request. An answer cut short by a thin balance is not kept."""
-        if self._print is None:
-            return
-        reply = self._meter.reply()
-        whole = all(c.reason in ("stop", "tool_calls", "length") for c in reply.choices)
-        try:
-            body = msgspec.msgpack.encode(reply)
-        except (OverflowError, RecursionError):  # a vendor's unknown field that no cache can hold
-            whole, body = False, b""
-        if self._lowered or not whole or len(body) > KEPT_REPLY_BYTES:
-            self._abandon()
-            return
-        now_ms = _now_ms()
-        try:
-            with self._gateway.database.each() as tx:
-                cache.keep(
-                    tx,
-                    self._print.key,
-                    self._gateway.owner,
-                    self.actual_model,
-                    self.complexity_level,
-                    body,
-                    now_ms,
-                    now_ms + self._print.lifetime_s * 1000,
-                )
-        except sqlite3.Error:
-            log.exception("an answer could not be kept")
-
-    def _abandon(self) -> None:
-        assert self._print is not None
-        try:
-            with self._gateway.database.each() as tx:
-                cache.abandon(tx, self._print.key, f"{self._gateway.owner}/{self.id}")
-        except sqlite3.Error:
-            log.exception("a claim could not be given up")
+        """Store the answer for the next identical request, unless it is one that nobody would want again."""
+        if self._lowered or self._unfit:
+            self._recall.abandon()
+        elif self._recall.keeps:
+            self._recall.keep(self._meter.reply(), self.actual_model, self.complexity_level)
 
     def _elapsed_ms(self) -> int:
         return int((time.monotonic() - self._clock) * 1000)
@@ -477,6 +462,10 @@ def _first(events: Iterator[Event]) -> Generator[Event, None, Event]:
             return event
         yield event
     raise UpstreamFailed("The model's provider sent nothing.")
+
+
+def _rank(target: Target) -> int:
+    return TIERS.index(target.model.tier) if target.model.tier else -1
 
 
 def _now_ms() -> int:

@@ -38,6 +38,7 @@ class Generated:
 
     smart = False
     cached = False
+    escalation = None
 
     def __init__(
         self, gateway: Gateway, request: ChatRequest, library: Library, caller: Caller, surface: str
@@ -136,6 +137,4 @@ def _shown(answer: Iterable[Event], framer: Framer) -> Generator[Event, None, tu
 def _sum(first: Usage | None, second: Usage | None) -> Usage | None:
     if first is None or second is None:
         return first or second
-    names = [name for name in Usage.__struct_fields__ if name != "estimated"]
-    counts = {name: getattr(first, name) + getattr(second, name) for name in names}
-    return Usage(**counts, estimated=first.estimated or second.estimated)
+    return first + second

@@ -67,6 +67,12 @@ SETTINGS = (
         choices=("account", "everyone", "off"),
     ),
     Setting("cache_max_mib", 256, "Size of all cached answers; the oldest go first", least=1),
+    Setting(
+        "cascade",
+        "on",
+        "Whether `auto` asks a better model too where a whole answer is visibly inadequate: `on` or `off`",
+        choices=("on", "off"),
+    ),
     Setting("image_wait_s", 180, "Seconds that an image request waits for its images", least=1),
     Setting(
         "slow_jobs", 4, "Images and background responses that one job process works on at once", least=1, most=64
@@ -162,6 +168,7 @@ class Settings(Struct, frozen=True):
     drain_s: int
     cache_scope: str
     cache_max_mib: int
+    cascade: str
     image_wait_s: int
     slow_jobs: int
     image_lifetime_h: int

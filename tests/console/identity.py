@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 import secrets
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,17 +25,25 @@ _OTHER_KEY = RSAKey.generate_key(2048, {"kid": "first", "use": "sig", "alg": "RS
 class Identity:
     """`who` are the claims of whoever signs in; `lies` go over those of the ID token (None: left out)."""
 
-    def __init__(self) -> None:
-        self.who: dict[str, Any] = {"sub": "ada-1", "email": "ada@example.com", "email_verified": True, "name": "Ada"}
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.who: dict[str, Any] = {
+            "sub": "ada-1",
+            "email": "ada@example.com",
+            "email_verified": True,
+            "name": "Ada",
+        }
         self.lies: dict[str, Any] = {}
         self.discovery: dict[str, Any] = {}
         self.forged = self.thin = self.refuses = False
+        self.algorithm = "RS256"
         self.userinfo_sub: str | None = None
         self.methods = ["client_secret_basic"]
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.codes: dict[str, dict[str, str]] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.issuer = f"http://127.0.0.1:{self._server.server_address[1]}"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.issuer = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
@@ -108,12 +118,8 @@ class Identity:
         if not self._is_client(form, authorization):
             return 401, {"error": "invalid_client"}
         query = self.codes.pop(form.get("code", ""), None)
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
-        if (
-            query is None
-            or query["code_challenge"] != challenge.decode().rstrip("=")
-            or query["redirect_uri"] != form["redirect_uri"]
-        ):
+        challenge = _base64(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
+        if query is None or query["code_challenge"] != challenge or query["redirect_uri"] != form["redirect_uri"]:
             return 400, {"error": "invalid_grant"}
         return 200, {"access_token": "access", "token_type": "Bearer", "id_token": self._token(query["nonce"])}
 
@@ -129,7 +135,20 @@ class Identity:
         claims |= {"sub": self.who["sub"]} if self.thin else self.who
         claims |= self.lies
         told = {k: v for k, v in claims.items() if v is not None}
+        if self.algorithm != "RS256":
+            return self._signed_by_anybody(told)
         return jwt.encode({"alg": "RS256", "kid": "first"}, told, _OTHER_KEY if self.forged else _KEY)
+
+    def _signed_by_anybody(self, claims: dict[str, Any]) -> str:
+        """Without a signature, or with one whose key everybody may know: the public one."""
+        head, body = (_base64(json.dumps(d).encode()) for d in ({"alg": self.algorithm, "kid": "first"}, claims))
+        key = _KEY.as_pem(private=False)
+        signature = hmac.digest(key, f"{head}.{body}".encode(), "sha256") if self.algorithm == "HS256" else b""
+        return f"{head}.{body}.{_base64(signature)}"
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 if __name__ == "__main__":

@@ -136,7 +136,9 @@ def test_two_admins_cannot_put_each_other_out_at_the_same_instant(base: Database
         together.wait()
         with own.begin() as tx:
             done.append(
-                people.disable(tx, person_id, NOW) if act == "disable" else people.change(tx, person_id, "", "member")
+                people.disable(tx, person_id, NOW)
+                if act == "disable"
+                else people.change(tx, person_id, "", "member")
             )
         own.close()
 

@@ -36,9 +36,9 @@ def main() -> None:
 
 
 def _register() -> None:
-    from thermly.cli import accounts, browsing, files, inspecting, people, running
+    from thermly.cli import accounts, browsing, files, inspecting, people, routing, running
 
-    for module in (running, files, browsing, accounts, inspecting, people):
+    for module in (running, files, browsing, accounts, inspecting, routing, people):
         for command in module.COMMANDS:
             main.add_command(command)
 

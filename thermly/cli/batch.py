@@ -21,14 +21,14 @@ ROLES: dict[str, Role] = {
 MEDIA = ("image_url", "image", "input_image")
 
 
-def answers(lines: Iterable[str]) -> Iterator[str]:
+def answers(lines: Iterable[bytes]) -> Iterator[str]:
     """One line for each that is not blank."""
     for line in lines:
         if line.strip():
             yield json.dumps(_answer(line))
 
 
-def _answer(line: str) -> dict[str, Any]:
+def _answer(line: bytes) -> dict[str, Any]:
     identity = None
     try:
         document = json.loads(line)

@@ -83,11 +83,28 @@ def per_mtok(pico_per_token: int) -> str:
 
 
 @click.command()
-@click.argument("prompt")
+@click.argument("prompt", required=False)
 @click.option("--model", default="auto", show_default=True)
+@click.option("--batch", is_flag=True, help="Judge a JSON request a line of standard input, each answered at once.")
 @as_json
-def route(prompt: str, model: str, as_json: bool) -> None:
+def route(prompt: str | None, model: str, batch: bool, as_json: bool) -> None:
     """Which model would answer, and why. Nothing is sent and nothing is charged."""
+    if batch == (prompt is not None):
+        raise click.UsageError("Give either a prompt or --batch.")
+    if prompt is None:
+        _judge_lines()
+    else:
+        _explain(prompt, model, as_json)
+
+
+def _judge_lines() -> None:
+    from thermly.cli.batch import answers
+
+    for answer in answers(sys.stdin.buffer):
+        click.echo(answer)
+
+
+def _explain(prompt: str, model: str, as_json: bool) -> None:
     from thermly import configured, routing
     from thermly.catalog_changes import CatalogChanges
     from thermly.errors import GatewayError
@@ -138,4 +155,4 @@ def doctor(as_json: bool) -> None:
     sys.exit(0 if all(f.ok for f in findings) else 1)
 
 
-COMMANDS = (usage, models, route, doctor)
+COMMANDS = (usage, models, doctor)

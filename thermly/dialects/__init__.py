@@ -22,7 +22,8 @@ class Bounds(Struct, frozen=True):
 
 
 class Label(Struct, frozen=True):
-    """What a reply says about itself. `model` is the name to show; `actual_model` the one that answered."""
+    """What a reply says about itself. `model` is the name to show; `actual_model` the one that answered;
+    `escalated_from` one that was asked before it and is paid too, `escalated_because` what its answer lacked."""
 
     id: str
     created_s: int
@@ -30,3 +31,5 @@ class Label(Struct, frozen=True):
     actual_model: str
     complexity_level: int
     cached: bool
+    escalated_from: str = ""
+    escalated_because: str = ""

@@ -110,6 +110,12 @@ class Thermostat(Struct, kw_only=True):
     actual_model: Annotated[str, _says("The model that answered.", "gpt-4o-mini")]
     complexity_level: Annotated[int, Meta(ge=1, le=5, description="How hard the request looked, from 1 to 5.")]
     cached: Annotated[bool, _says("Answered from the cache, free of charge.")]
+    escalated_from: Annotated[
+        str | UnsetType, _says("A cheaper model that was asked first. Its answer is paid too.", "gpt-6-luna")
+    ] = UNSET
+    escalated_because: Annotated[
+        str | UnsetType, _says("What was wrong with that answer.", "its answer was not valid JSON")
+    ] = UNSET
 
 
 class Completion(Struct, kw_only=True):

@@ -147,11 +147,14 @@ def write_usage(usage: Usage, details: dict[str, Any]) -> dict[str, Any]:
 
 
 def _thermostat(label: Label) -> dict[str, Any]:
-    return {
+    told: dict[str, Any] = {
         "actual_model": label.actual_model,
         "complexity_level": label.complexity_level,
         "cached": label.cached,
     }
+    if label.escalated_from:
+        told |= {"escalated_from": label.escalated_from, "escalated_because": label.escalated_because}
+    return told
 
 
 def write_events(events: Iterable[Event], request: ChatRequest, label: Callable[[], Label]) -> Iterator[bytes]:

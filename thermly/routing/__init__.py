@@ -4,6 +4,7 @@ features     request -> numbers that mean something
 complexity   numbers -> how hard it is, and why; the file that a trained model replaces
 names        a direct name -> its one target
 drawing      an image request -> its one target, and its words for size and quality
+sticky       the turns of a conversation -> a tier that does not change from turn to turn
 targets      how hard, who is able, who is there -> whom to ask, in order
 """
 

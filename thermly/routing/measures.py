@@ -4,6 +4,7 @@ Knows: signs, options, numbers, formulas, code, grids, tools. Must not know: wha
 words beyond `TOPICS`, models. Forms without a trained head are not measured: most chats cost a glance.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -37,27 +38,26 @@ class Options(Struct, frozen=True, gc=False):
 
 _log = math.log1p
 _token = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+(?:[.,]\d+)*")
-_marker = re.compile(r"(?:^|(?<=\s))\(?([A-P])[.):．、][ \t]*")
+_marker = re.compile(r"([A-P])[.):．、][ \t]*")
 _sentence = re.compile(r"[.!?。！？](?=\s|$)")
 _formula = re.compile(r"\\[a-zA-Z]+")
 _code_line = re.compile(
     r"^(?:    |\t)\S|^(?:def|class|import|from|for|while|if|return|function|var|let|const|public|#include)\b", re.M
 )
-_name = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+")
-_short_form = re.compile(r"\b[A-Z]{2,6}\b")
-_blank = re.compile(r"_{2,}")
+_name = re.compile(r" [A-Z][a-z]")
+_short_form = re.compile(r"[A-Z]{2,}")
+_upper = re.compile(r"[A-Z]")
+_blank = re.compile(r"__+")
 _clue = re.compile(r"^[ \t]*(?:\d{1,2}[.)]|[-*•])\s", re.M)
 _listing = re.compile(r"^ *[-*] [^\n]{0,80}?: ?([^\n,]*,[^\n]*)$", re.M)
-_statement = re.compile(r"^[ \t]+\S+ ?[-+*]?=|^[ \t]+\w+\.\w+\(", re.M)
-_loop = re.compile(r"\b(?:for|while)\b")
+_statement = re.compile(r"\n[ \t]+(?:\S+ ?[-+*]?=|\w+\.\w+\()")
 _text_method = re.compile(
     r"\.(?:replace|split|join|[lr]?strip|r?find|r?index|count|upper|lower|title|swapcase|startswith|endswith|center"
     r"|[lr]just|zfill|r?partition|encode|translate|format|isdigit|isalpha|isupper)\b"
 )
-_call = re.compile(r"\w\.\w+\(")
+_call = re.compile(r"\.\w+\(")
 _literal = re.compile(r"'[^'\n]*'")
 _slice = re.compile(r"\[[^\[\]:\n]{0,60}:[^\[\]\n]{0,60}\]")
-_statements_listed = re.compile(r"\b(?:i|ii|iii) (?:and|only)\b|statement 1|\bi, ii")
 _number_option = re.compile(r"[\s$\-−+(]*\\?[\d.]")
 _far = re.compile(r"[^\x00-\u024f\u2000-\u22ff]")
 
@@ -65,9 +65,12 @@ _topics_of: dict[str, list[int]] = {}
 for _topic, _words in enumerate(TOPICS.values()):
     for _word in set(_words.split()):
         _topics_of.setdefault(_word, []).append(_topic)
-_code_words = frozenset(TOPICS["code"].split())
+_function_asked = re.compile(r"\s*(?:write|implement|create|define)\b[^.\n]{0,40}\bfunction\b", re.I)
 _reckoning = frozenset(TOPICS["reckoning"].split())
+_shares = frozenset(TOPICS["share"].split()) | frozenset(TOPICS["comparison"].split())
 
+BEFORE_MARK = frozenset(" \n\t\r(（\u3000\xa0")
+LISTED = ("statement 1", "i, ii", "i and ii", "ii and iii", "i only", "ii only")
 OPENINGS = ("who", "what", "which", "when", "why", "how", "if", "the", "a")
 NAMES = (
     *("chars", "words", "stem_words", "word_length", "long_words", "very_long_words", "very_long_count"),
@@ -94,17 +97,18 @@ def measure(text: str, tools: Sequence[Tool] = ()) -> Measured:
     if form == "grid":
         return Measured(form, (_grid(text),))
     lower = text.lower()
-    tokens = _token.findall(lower)
-    stem = _token.findall(options.stem.lower()) if options else tokens
+    stem = _token.findall(options.stem.lower() if options else lower)
+    chosen = [_token.findall(option.lower()) for option in options.texts] if options else []
+    tokens = [*stem, *itertools.chain.from_iterable(chosen)]
     return Measured(
         form,
         (
             *_lengths(text, tokens, stem, options.stem if options else text),
-            *_numbers(text, [token for token in tokens if token[0].isdecimal()], len(tokens)),
+            *_numbers(text, [word for word in tokens if word < ":"], len(tokens)),
             *_signs(text, options.stem if options else text),
-            *_code(text, lower),
+            *_code(text, lower, tokens),
             *_topics(tokens),
-            *_options_measured(options, stem, lower),
+            *_options_measured(options, chosen, stem, lower),
             *_tools(tools),
         ),
     )
@@ -119,14 +123,23 @@ def _form(text: str, tools: Sequence[Tool], options: Options | None) -> str:
         return "options" if len(options.texts) <= MANY_OPTIONS else "many options"
     if len(_listing.findall(text)) > 1:
         return "grid"
-    tokens = _token.findall(text.lower())
-    if sum(map(_code_words.__contains__, tokens)) > 1 or len(_code_line.findall(text)) > 1:
+    if "```" in text:
+        return "open"
+    if len(_code_line.findall(text)) > 1 or _function_asked.match(text):
         return "code"
-    if text.count("\\") + text.count("^") + text.count("=") > 2:
+    if text.count("\\") + text.count("^") + text.count("=") > 1:
         return "formula"
-    if any(token[0].isdecimal() for token in tokens) and not _reckoning.isdisjoint(tokens):
-        return "sum"
-    return "open"
+    return "sum" if _is_sum(text) else "open"
+
+
+def _is_sum(text: str) -> bool:
+    """Numbers, and words that reckon with them; or an amount asked for of amounts in words."""
+    tokens = set(_token.findall(text.lower()))
+    numbers = sum(word < ":" for word in tokens)
+    asks = "?" in text
+    if numbers:
+        return not _reckoning.isdisjoint(tokens) or (asks and (numbers > 1 or not _shares.isdisjoint(tokens)))
+    return asks and not _reckoning.isdisjoint(tokens) and not _shares.isdisjoint(tokens)
 
 
 def _options(text: str) -> Options | None:
@@ -134,6 +147,8 @@ def _options(text: str) -> Options | None:
     best: list[re.Match[str]] = []
     run: list[re.Match[str]] = []
     for mark in _marker.finditer(text):
+        if mark.start() and text[mark.start() - 1] not in BEFORE_MARK:
+            continue
         if mark[1] == "A":
             run = [mark]
         elif run and ord(mark[1]) == ord(run[-1][1]) + 1:
@@ -156,7 +171,7 @@ def _grid(text: str) -> float:
 
 
 def _lengths(text: str, tokens: list[str], stem: list[str], question: str) -> tuple[float, ...]:
-    lengths = [len(token) for token in tokens if not token[0].isdecimal()]
+    lengths = [len(word) for word in tokens if word > ":"]
     count = len(lengths) or 1
     very_long = sum(length > 10 for length in lengths)
     distinct = len(set(tokens))
@@ -191,7 +206,7 @@ def _numbers(text: str, numbers: list[str], tokens: int) -> tuple[float, ...]:
 
 def _signs(text: str, question: str) -> tuple[float, ...]:
     count = text.count
-    upper = sum(map(str.isupper, text)) / (len(text) or 1)
+    upper = len(_upper.findall(text)) / (len(text) or 1)
     signs = (
         count("%"),
         count("$"),
@@ -214,10 +229,10 @@ def _signs(text: str, question: str) -> tuple[float, ...]:
     return (*map(_log, signs), asking, blanks, *map(_log, more), upper, clues)
 
 
-def _code(text: str, lower: str) -> tuple[float, ...]:
+def _code(text: str, lower: str, tokens: list[str]) -> tuple[float, ...]:
     counts = (
         len(_statement.findall(text)),
-        len(_loop.findall(lower)),
+        tokens.count("for") + tokens.count("while"),
         len(_text_method.findall(lower)),
         sum(map(len, _literal.findall(text))),
         len(_slice.findall(text)),
@@ -236,13 +251,15 @@ def _topics(tokens: list[str]) -> tuple[float, ...]:
     return (*map(_log, counts), *(float(first == word) for word in OPENINGS))
 
 
-def _options_measured(options: Options | None, stem: list[str], lower: str) -> tuple[float, ...]:
+def _options_measured(
+    options: Options | None, chosen: list[list[str]], stem: list[str], lower: str
+) -> tuple[float, ...]:
     if options is None:
         return (0.0,) * 9
     texts, count = options.texts, len(options.texts)
     mean = sum(map(len, texts)) / count
     spread = math.sqrt(sum((len(text) - mean) ** 2 for text in texts) / count) / (mean + 5)
-    words = [set(_token.findall(text.lower())) for text in texts]
+    words = [set(tokens) for tokens in chosen]
     union = set().union(*words)
     said = sum(map(len, words))
     last = texts[-1].lower()
@@ -254,7 +271,7 @@ def _options_measured(options: Options | None, stem: list[str], lower: str) -> t
         1 - len(union) / said if said else 0.0,
         len(union.intersection(stem)) / len(union) if union else 0.0,
         float(last.startswith(("all of", "none of", "both ", "neither"))),
-        float(_statements_listed.search(lower) is not None),
+        float(any(listed in lower for listed in LISTED)),
         float("true, " in lower or "false, " in lower),
     )
 

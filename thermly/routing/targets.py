@@ -4,15 +4,17 @@ Knows: names, tiers, capabilities, context windows. Must not know: accounts, bal
 """
 
 import datetime
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from thermly import pricing
-from thermly.catalog import SMART, TIERS, Catalog, Model, Target
+from thermly.catalog import SMART, TIERS, Catalog, Model, Price, Target
 from thermly.errors import GatewayError, InvalidRequest, Unavailable
 from thermly.errors import UnsupportedContent as Unsupported
 from thermly.exchange import ChatRequest, Usage
+from thermly.routing import sticky
 from thermly.routing.complexity import Judgement, judge
 from thermly.routing.features import read
 from thermly.routing.names import forbidden, permitted_models, resolve
@@ -97,7 +99,9 @@ def plan(
     ask = _Ask(request, catalog, today, request.needs(), input_tokens, permitted)
     if request.model not in SMART:
         return Plan((_direct(ask),), judgement, None, False)
-    tier = TIER_OF_LEVEL[judgement.level] if request.model == "auto" else request.model
+    tier, kept = _tier_of_talk(ask, judgement) if request.model == "auto" else (request.model, "")
+    if kept:
+        judgement = replace(judgement, reasons=(*judgement.reasons, kept))
     found: list[Target] = []
     passed: list[_Passed] = []
     for model in _in_order(ask, tier, judgement.level):
@@ -113,6 +117,29 @@ def plan(
     return Plan(tuple(found), judgement, tier, True, tuple((p.model, p.reason) for p in passed))
 
 
+def _tier_of_talk(ask: _Ask, judgement: Judgement) -> tuple[str, str]:
+    """The tier for `auto`, and why where the earlier turns have a say in it."""
+    request, wanted = ask.request, TIER_OF_LEVEL[judgement.level]
+    points = sticky.judged(request, judgement)
+    if all(TIER_OF_LEVEL[then.level] == wanted for then, _ in points):
+        return wanted, ""
+    turns = [
+        sticky.Turn(
+            TIER_OF_LEVEL[then.level],
+            max(0, ask.input_tokens - sticky.tokens_of(request.messages[end:])),
+            _expected_output_tokens(request, then.level),
+        )
+        for then, end in points
+    ]
+    return sticky.tier(turns, {tier: _price_of(ask, tier, judgement.level) for tier in TIERS})
+
+
+def _price_of(ask: _Ask, tier: str, level: int) -> Price | None:
+    """Of the model of the tier that would be asked."""
+    able = [model for model in ask.catalog.tiers[tier] if _against(model, ask) is None]
+    return min(able, key=_estimate(ask, level)).price if able else None
+
+
 def _in_order(ask: _Ask, tier: str, level: int) -> list[Model]:
     """The tier's models, then those of the better ones. Who says `auto` asked for no tier: better a weaker
     answer than none, so the lower tiers come last."""
@@ -120,14 +147,15 @@ def _in_order(ask: _Ask, tier: str, level: int) -> list[Model]:
     tiers = TIERS[start:]
     if ask.request.model != "auto":
         return [model for name in tiers for model in ask.catalog.tiers[name]]
-    expected = _expected_output_tokens(ask.request, level)
-
-    def estimated_cost(model: Model) -> int:
-        usage = Usage(ask.input_tokens, output_tokens=expected)
-        return pricing.cost(usage, model.price) if model.price is not None else 0
-
+    estimated_cost = _estimate(ask, level)
     tiers += tuple(reversed(TIERS[:start]))
     return [model for name in tiers for model in sorted(ask.catalog.tiers[name], key=estimated_cost)]
+
+
+def _estimate(ask: _Ask, level: int) -> Callable[[Model], int]:
+    """What a model's answer would cost, about."""
+    usage = Usage(ask.input_tokens, output_tokens=_expected_output_tokens(ask.request, level))
+    return lambda model: pricing.cost(usage, model.price) if model.price is not None else 0
 
 
 def _expected_output_tokens(request: ChatRequest, level: int) -> int:

@@ -41,6 +41,7 @@ class Orders:
     badjson: bool = False
     interleave: bool = False
     drip: float | None = None  # milliseconds
+    call: str | None = None  # the name of a tool, offered or not
     say: str | None = None
 
     @property
@@ -73,7 +74,7 @@ def _read_block(block: str) -> dict[str, Any]:
     return given
 
 
-def _value(name: str, value: str | None) -> int | float | bool:
+def _value(name: str, value: str | None) -> int | float | bool | str:
     kind = _KINDS.get(name)
     try:
         if kind == "bool" and value is None:
@@ -82,6 +83,8 @@ def _value(name: str, value: str | None) -> int | float | bool:
             return int(value)
         if kind == "float" and value is not None and 0 <= float(value) <= _MOST:
             return float(value)
+        if kind == "str" and value:
+            return value
     except ValueError:
         pass
     raise BadOrder(f"the sandbox knows no order '{name if value is None else f'{name}={value}'}'")

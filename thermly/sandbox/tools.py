@@ -30,6 +30,8 @@ def planned_calls(ask: Ask) -> tuple[Call, ...]:
     if ask.choice == "none" or not ask.tools or ask.turns[-1].role != "user":
         return ()
     orders = ask.orders
+    if orders.call is not None:
+        return (Call(orders.call, "{}"),)
     if orders.refuse or orders.empty or (ask.choice == "auto" and orders.words_given):
         return ()
     offered = [tool for tool in ask.tools if not ask.allowed or tool.name in ask.allowed]

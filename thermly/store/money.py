@@ -45,6 +45,8 @@ class Closing(Struct, frozen=True):
     duration_ms: int = 0
     cache: str = ""
     images: int = 0
+    score_ppm: int | None = None
+    escalated_from: str = ""
 
 
 class Funds(Struct, frozen=True):
@@ -104,9 +106,9 @@ def funds(tx: Tx, account_id: str, key_id: str, now_ms: int) -> Funds:
 _COLUMNS = """id, account_id, key_id, capped, surface, requested_model, started_at_ms, state, outcome,
   cost_nanousd, baseline_nanousd, model, provider, complexity_level, reasons, stream, cache, input_tokens,
   cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, first_ms, duration_ms,
-  images"""
+  images, score_ppm, escalated_from"""
 _CLOSING = """:state, :outcome, :cost, :baseline, :model, :provider, :level, :reasons, :stream, :cache, :input,
-  :cached, :written, :output, :reasoning, :estimated, :first, :duration, :images"""
+  :cached, :written, :output, :reasoning, :estimated, :first, :duration, :images, :score, :escalated"""
 
 
 def close(tx: Tx, usage_id: str, closing: Closing) -> bool:
@@ -139,7 +141,8 @@ def _values(closing: Closing) -> dict[str, Any]:
         "cache": closing.cache, "input": used.input_tokens, "cached": used.cached_input_tokens,
         "written": used.cache_write_tokens + used.cache_write_1h_tokens, "output": used.output_tokens,
         "reasoning": used.reasoning_tokens, "estimated": int(used.estimated), "first": closing.first_ms,
-        "duration": closing.duration_ms, "images": closing.images,
+        "duration": closing.duration_ms, "images": closing.images, "score": closing.score_ppm,
+        "escalated": closing.escalated_from,
     }  # fmt: skip
 
 

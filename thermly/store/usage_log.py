@@ -233,8 +233,8 @@ def grounds(tx: Tx, seq: int) -> str:
     return str(row[0]) if row else "[]"
 
 
-def keys_of(tx: Tx, account_id: str | None, limit: int) -> list[tuple[str, str, str, str]]:
-    """(id, name, hint, account) of keys that may have asked; the newest."""
+def askers(tx: Tx, account_id: str | None, limit: int) -> list[tuple[str, str, str, str]]:
+    """(id, name, hint, account) of the keys that may have asked; the newest."""
     return tx.all(
         """SELECT k.id, k.name, k.hint, a.name FROM api_key k JOIN account a ON a.id = k.account_id
            WHERE :account IS NULL OR k.account_id = :account ORDER BY k.created_at_ms DESC, k.id LIMIT :limit""",

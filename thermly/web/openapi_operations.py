@@ -13,6 +13,7 @@ from thermly.dialects import (
     anthropic,
     anthropic_answers,
     anthropic_types,
+    feedback,
     gemini,
     gemini_answers,
     gemini_types,
@@ -31,7 +32,7 @@ from thermly.web.openapi_gemini import GEMINI
 from thermly.web.openapi_messages import MESSAGES
 from thermly.web.openapi_responses import CONVERSATIONS, RESPONSES
 from thermly.web.openapi_schemas import chat_bounds, generated_bounds
-from thermly.web.openapi_terms import FRESH, JSON, KEYED, MADE, SSE, Answer, Operation, Parameter
+from thermly.web.openapi_terms import FRESH, JSON, KEYED, MADE, SENT, SSE, Answer, Operation, Parameter
 
 PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif")
 
@@ -58,6 +59,7 @@ FAMILIES = {
     openai_types.__name__: "Chat",
     openai_embeddings.__name__: "Embedding",
     openai_images.__name__: "Image",
+    feedback.__name__: "Feedback",
     answers.__name__: "",
     gemini_types.__name__: "Gemini",
     gemini_vectors.__name__: "GeminiEmbed",
@@ -177,6 +179,21 @@ OPENAI = (
         "`Retry-After` is sent until it is finished.",
         parameters=(JOB,),
         sample=samples.JOB,
+    ),
+    Operation(
+        "feedback",
+        "post",
+        "/feedback",
+        "createFeedback",
+        "Rate a response",
+        (Answer({JSON: feedback.Feedback}),),
+        (*SENT, NotFound),
+        "Of one's own account, within 30 days; a later rating takes the place of an earlier one. Ratings show where "
+        "the router was wrong, and it can be taught by them.",
+        (feedback.Body,),
+        counted="chat",
+        example={"response_id": "thermo-ID", "rating": "good"},
+        sample=samples.FEEDBACK,
     ),
 )  # fmt: skip
 

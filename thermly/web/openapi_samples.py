@@ -122,6 +122,21 @@ reply = client.embeddings.create(
 print(reply.data[0].embedding[:3])
 """,
 )
+FEEDBACK = Sample(
+    "openai",
+    """
+reply = client.chat.completions.create(
+    model="auto",
+    messages=[{"role": "user", "content": "Hello!"}],
+)
+kept = client.post(
+    "/feedback",
+    body={"response_id": reply.id, "rating": "good"},
+    cast_to=object,
+)
+print(kept)
+""",
+)
 IMAGES = Sample(
     "openai",
     """

@@ -106,6 +106,11 @@ FIELDS: dict[str, dict[str, Said]] = {
         "dimensions": "The length of the vectors, for models that can shorten them.",
         "user": "Stands for your end user.",
     },
+    "FeedbackBody": {
+        "response_id": "The `id` of any answer, or what `x-request-id` said.",
+        "rating": "From 1 (useless) to 5 (just right); `good` is 5, `bad` is 1.",
+        "comment": "Why, in words.",
+    },
     "ImageBody": {
         "model": "An image model's name from `/models`.",
         "prompt": "What to draw.",

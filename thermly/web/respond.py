@@ -65,6 +65,8 @@ def label(answer: Answer | Generated, request: ChatRequest, surface: Surface) ->
         actual_model=answer.actual_model,
         complexity_level=answer.complexity_level,
         cached=answer.cached,
+        escalated_from=answer.escalation.model if answer.escalation else "",
+        escalated_because=answer.escalation.why if answer.escalation else "",
     )
 
 

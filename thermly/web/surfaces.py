@@ -10,7 +10,7 @@ from msgspec import Struct
 from thermly.dialects import Bounds, anthropic, gemini, openai_chat
 from thermly.errors import GatewayError, InvalidRequest, Unauthenticated
 
-OPENAI = ("chat", "models", "embeddings", "images")
+OPENAI = ("chat", "models", "embeddings", "images", "feedback")
 
 
 class Surface(Struct, frozen=True):

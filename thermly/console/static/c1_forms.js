@@ -26,10 +26,8 @@ function said(button) {
 }
 
 function control({ label, input, hint }) {
-  const kind = input?.component;
   const title = words(label) || words(props(input).name);
-  const make = { TextArea: area, Select: select, DatePicker: dates, CheckBoxGroup: boxes }[kind] ?? line;
-  const { fields, told, group } = make(props(input));
+  const { fields, told, group } = (MAKERS.get(input?.component) ?? line)(props(input));
   const help = hint ? h("p", { class: "hint" }, words(hint)) : null;
   const answer = () => (told() ? `${title}: ${told()}` : "");
   if (group) return { field: h("fieldset", { class: "field" }, h("legend", {}, title), fields, help), told: answer };
@@ -84,3 +82,5 @@ function boxes({ items }) {
   return { group: true, fields: made.map(({ field }) => field),
     told: () => made.filter(({ box }) => box.checked).map(({ title }) => title).join(", ") };
 }
+
+const MAKERS = new Map([["TextArea", area], ["Select", select], ["DatePicker", dates], ["CheckBoxGroup", boxes]]);

@@ -29,6 +29,7 @@ class Reader {
   }
 
   mark() {
+    if (this.at >= this.text.length) return undefined;
     SPACE.lastIndex = this.at;
     SPACE.exec(this.text);
     this.at = SPACE.lastIndex;

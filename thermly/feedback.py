@@ -1,0 +1,82 @@
+"""A caller's opinion of an answer: which answer it is, whether it may be rated, and kept in place of the last one.
+
+Knows: ids, times, who asks. Must not know: JSON, Flask, what a rating teaches the router.
+"""
+
+import re
+import time
+
+from thermly.caller import Caller
+from thermly.errors import InvalidRequest, NotFound
+from thermly.store import feedback as store
+from thermly.store.db import Database
+from thermly.store.feedback import Answered, Feedback
+
+LIFETIME_D = 30
+RATED = ("ok", "client_gone")
+"""The outcomes with an answer: who has left early has an opinion too."""
+
+SETTLING_S = 1.0
+"""A client has the last byte of a stream some moments before its request is in the books."""
+
+LOOK_AGAIN_S = 0.02
+AHEAD_MS = 60_000
+_id = re.compile(r"(?:[a-z]{3,8}[-_])?([0-9a-f]{11})([0-9a-f]{11})")
+
+
+def rate(database: Database, caller: Caller, response_id: str, rating: int, comment: str) -> Feedback:
+    """Raises NotFound for what is no answer of the caller's account, InvalidRequest for what is too old, or has not
+    ended."""
+    now_ms = time.time_ns() // 1_000_000
+    matched = _id.fullmatch(response_id)
+    if matched is None:
+        raise _unknown(response_id)
+    request_id, accepted_at_ms = matched[1] + matched[2], int(matched[1], 16)
+    if accepted_at_ms > now_ms + AHEAD_MS:
+        raise _unknown(response_id)
+    if accepted_at_ms < now_ms - LIFETIME_D * 86_400_000:
+        raise InvalidRequest(
+            f"Responses can be rated for {LIFETIME_D} days.", param="response_id", code="response_too_old"
+        )
+    found = _ended(database, caller.account_id, request_id, accepted_at_ms)
+    if found is None or found.outcome not in RATED:
+        raise _unknown(response_id)
+    feedback = Feedback(
+        id=request_id,
+        account_id=caller.account_id,
+        key_id=caller.key_id,
+        rating=rating,
+        comment=comment,
+        score_ppm=found.score_ppm,
+        complexity_level=found.complexity_level,
+        requested_model=found.requested_model,
+        model=found.model,
+        created_at_ms=now_ms,
+    )
+    with database.each() as tx:
+        store.keep(tx, feedback)
+    return feedback
+
+
+def _ended(database: Database, account_id: str, request_id: str, accepted_at_ms: int) -> Answered | None:
+    give_up = time.monotonic() + SETTLING_S
+    while True:
+        with database.each() as tx:
+            under_way = store.is_under_way(tx, account_id, request_id)
+        if not under_way:  # looked at first: it ends with the very write that makes the row
+            return store.find(database, account_id, request_id, accepted_at_ms)
+        if time.monotonic() > give_up:
+            raise InvalidRequest(
+                "The response is still being made: rate it when it has ended.",
+                param="response_id",
+                code="response_in_progress",
+            )
+        time.sleep(LOOK_AGAIN_S)
+
+
+def _unknown(response_id: str) -> NotFound:
+    return NotFound(
+        f"There is no response '{response_id[:100]}' that could be rated.",
+        param="response_id",
+        code="response_not_found",
+    )

@@ -1,0 +1,147 @@
+"""Recipes and examples -> one head per form, on all rows or on all but a fold or a source.
+
+Knows: which form is fitted how. Must not know: files.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from operator import mul
+
+from training.fitting import Block, Matrix, Recipe, Scale, Vector, normal_equations, platt, scale_of, solve
+from training.rows import FOLDS, Example
+
+RECIPES = {
+    "options": Recipe(fail=0.5, gain=1, pool=0.5, ridge=300, shared=0, even=1, evidence=0.02),
+    "many options": Recipe(fail=0, gain=1, pool=0, ridge=100, shared=0, even=0.75, evidence=0.02),
+    "far options": Recipe(fail=0.2, gain=1, pool=0, ridge=600, shared=0, even=0.75, evidence=0),
+    "sum": Recipe(fail=0, gain=1, pool=0, ridge=1200, shared=0.4, even=1, evidence=0.02),
+    "formula": Recipe(fail=1, gain=0.3, pool=1, ridge=1500, shared=0.7, even=0.75, evidence=0.03),
+    "code": Recipe(fail=1, gain=0.3, pool=1, ridge=300, shared=0.7, even=0.75, evidence=0),
+    "tools": Recipe(fail=0, gain=1, pool=0, ridge=80, shared=0, even=0.75, evidence=0),
+}
+ALL = Recipe(fail=1, gain=0, pool=1, ridge=600, shared=0, even=0.5, evidence=0)
+"""The head of all forms, that those of the small ones are drawn to."""
+GRID_SLOPE = 0.12
+"""By hand: how near a logic grid is to the size where only strong models are right. One number, hump-shaped."""
+SLOPES = (2.0, 6.0)
+
+Keep = Callable[[Example], bool]
+
+
+class Fit:
+    """The sums over all examples, in blocks of a form, a unit and a fold, from which any head is solved."""
+
+    def __init__(self, examples: Iterable[Example]) -> None:
+        self.groups: dict[str, dict[tuple[str, str, int], list[Example]]] = defaultdict(lambda: defaultdict(list))
+        for example in examples:
+            if example.form in RECIPES:
+                key = (example.unit, example.source, example.fold)
+                self.groups[example.form][key].append(example)
+        of_form = {form: [e for each in g.values() for e in each] for form, g in self.groups.items()}
+        self.scales = {form: scale_of([e.values for e in each]) for form, each in of_form.items()}
+        self.scale = scale_of([e.values for each in of_form.values() for e in each])
+        self.blocks: dict[tuple[str, str], dict[tuple[str, str, int], Block]] = {}
+
+    def _blocks_of(self, form: str, recipe: Recipe) -> dict[tuple[str, str, int], Block]:
+        """Computed once for every form and make of label."""
+        label = "all" if recipe is ALL else "own"
+        scale = self.scale if recipe is ALL else self.scales[form]
+        if (form, label) not in self.blocks:
+            self.blocks[form, label] = {
+                key: Block([scale(e.values) for e in each], [label_of(e, recipe) for e in each])
+                for key, each in self.groups[form].items()
+            }
+        return self.blocks[form, label]
+
+    def shared(self, keep: Callable[[str, int], bool]) -> Vector:
+        found = [
+            (f"{form} {unit}", block)
+            for form in self.groups
+            for (unit, source, fold), block in self._blocks_of(form, ALL).items()
+            if keep(source, fold)
+        ]
+        matrix, right, _ = normal_equations(found, ALL.even)
+        return solve(matrix, right, ALL.ridge)
+
+    def head(self, form: str, keep: Callable[[str, int], bool], shared: Vector) -> Vector:
+        recipe, scale = RECIPES[form], self.scales[form]
+        drawn_to = [
+            recipe.shared * weight * own / all_
+            for weight, own, all_ in zip(shared, scale.spread, self.scale.spread, strict=True)
+        ]
+        found = [
+            (unit, block)
+            for (unit, source, fold), block in self._blocks_of(form, recipe).items()
+            if keep(source, fold)
+        ]
+        if not found:
+            return drawn_to
+        matrix, right, _ = normal_equations(found, recipe.even)
+        pulled = [r + recipe.ridge * weight for r, weight in zip(right, drawn_to, strict=True)]
+        return solve(matrix, pulled, recipe.ridge)
+
+    def heads(self, keep: Callable[[str, int], bool]) -> dict[str, Vector]:
+        shared = self.shared(keep)
+        return {form: self.head(form, keep, shared) for form in sorted(self.groups)}
+
+    def score(self, head: Vector, example: Example) -> float:
+        return math.fsum(map(mul, head, self.scales[example.form](example.values)))
+
+
+def label_of(example: Example, recipe: Recipe) -> float:
+    fail, gain = 1 - example.weak, example.strong - example.weak
+    parts = [(recipe.fail, fail), (recipe.gain, gain)]
+    if example.pool is not None:
+        parts.append((recipe.pool, 1 - example.pool))
+    total = sum(weight for weight, _ in parts)
+    return sum(weight * part for weight, part in parts) / total if total else fail
+
+
+def out_of_fold(fit: Fit, examples: list[Example]) -> dict[str, float]:
+    """What the heads say of examples that they were not fitted to, by id."""
+    found: dict[str, float] = {}
+    for left_out in range(FOLDS):
+        heads = fit.heads(lambda _, fold, left_out=left_out: fold != left_out)  # type: ignore[misc]
+        mine = [e for e in examples if e.fold == left_out]
+        found |= {e.id: scored(fit, heads, e) for e in mine if e.form != "open"}
+    return found
+
+
+def without_source(fit: Fit, examples: list[Example], source: str) -> dict[str, float]:
+    heads = fit.heads(lambda other, _: other != source)
+    mine = [e for e in examples if e.source == source]
+    return {e.id: scored(fit, heads, e) for e in mine if e.form != "open"}
+
+
+def scored(fit: Fit, heads: dict[str, Vector], example: Example) -> float:
+    """On the scale of the labels."""
+    if example.form == "grid":
+        return GRID_SLOPE * example.values[0]
+    head = heads.get(example.form)
+    trained = fit.score(head, example) if head else 0.0
+    return trained + RECIPES[example.form].evidence * example.evidence
+
+
+def calibrations(examples: list[Example], scores: dict[str, float]) -> dict[str, tuple[float, float]]:
+    """Form -> base and slope that make of a score the chance that the weak model fails; all units alike."""
+    of_form: dict[str, list[Example]] = defaultdict(list)
+    for example in examples:
+        if example.id in scores:
+            of_form[example.form].append(example)
+    found = {}
+    for form in sorted(of_form):
+        mine = of_form[form]
+        rows_of: dict[str, int] = defaultdict(int)
+        for example in mine:
+            rows_of[example.unit] += 1
+        found[form] = platt(
+            [scores[e.id] for e in mine],
+            [1 - e.weak for e in mine],
+            [rows_of[e.unit] ** -0.5 for e in mine],
+            SLOPES,
+        )
+    return found
+
+
+__all__ = ["Fit", "Keep", "Matrix", "Scale", "calibrations", "out_of_fold", "scored", "without_source"]
