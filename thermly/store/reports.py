@@ -6,6 +6,7 @@ Every function takes `account_id`; None stands for all accounts.
 from msgspec import Struct
 
 from thermly.store.db import Tx
+from thermly.store.usage_log import since
 
 LATEST = 20_000
 """So many of the latest requests the latencies are taken from."""
@@ -55,26 +56,6 @@ class Latency(Struct, frozen=True):
     first_p95_ms: int | None
     whole_p50_ms: int | None
     whole_p95_ms: int | None
-
-
-def since(tx: Tx, at_ms: int) -> int:
-    """The first usage.seq whose request ended at that time or later; rows are written in the order of their ends.
-    A search by halves: there is no index by time, which every request would pay for."""
-    row = tx.one("SELECT COALESCE(MIN(seq), 1), COALESCE(MAX(seq), 0) FROM usage")
-    assert row is not None
-    low, high = int(row[0]), int(row[1]) + 1
-    while low < high:
-        middle = (low + high) // 2
-        found = tx.one(
-            """SELECT seq, started_at_ms + COALESCE(duration_ms, 0) FROM usage WHERE seq >= :middle
-               ORDER BY seq LIMIT 1""",
-            {"middle": middle},
-        )
-        if found is None or found[1] >= at_ms:
-            high = middle
-        else:
-            low = int(found[0]) + 1
-    return low
 
 
 def by_day(tx: Tx, account_id: str | None, first: str, last: str) -> list[Sum]:
