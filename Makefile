@@ -1,13 +1,14 @@
 # make run    everything, on this machine, in a virtual environment of its own
 # make test   linter, type checker and tests
 # make bench  CPU per request, streams, memory, beside a bare passthrough
+# make bench-routing  how well the router tells hard requests from easy ones (DATA=folder)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST ?= -n 2
 
-.PHONY: run test check bench format clean
+.PHONY: run test check bench bench-routing format clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/thermly up
@@ -22,6 +23,9 @@ check: $(VENV)/.test
 
 bench: $(VENV)/.run
 	$(BIN)/python bench/bench.py $(BENCH)
+
+bench-routing: $(VENV)/.run
+	$(BIN)/python bench/routing.py $(if $(DATA),--data $(DATA))
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .

@@ -9,7 +9,7 @@ import datetime
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from decimal import Decimal
 from functools import cached_property
 from importlib.resources import files
@@ -171,6 +171,11 @@ class Catalog(Struct, frozen=True, dict=True):
         """Each tier's models: those with an order, then the others as the catalogue has them."""
         found = sorted(self.models.values(), key=lambda model: model.order or UNORDERED)
         return {t: tuple(m for m in found if m.tier == t) for t in TIERS}
+
+    @cached_property
+    def worked_out(self) -> dict[Hashable, Any]:
+        """What others conclude from this catalogue alone, so that they do it once."""
+        return {}
 
     @property
     def baseline(self) -> Price | None:

@@ -1,6 +1,6 @@
 """What a process needs to serve or to work: built once from the settings, for the web app, workers and CLI."""
 
-from thermly import jobs
+from thermly import jobs, learning
 from thermly.background import Background
 from thermly.bill import OF_JOB
 from thermly.catalog_changes import CatalogChanges
@@ -32,7 +32,8 @@ def gateway(settings: Settings) -> Gateway:
     folder = settings.instance / "run"
     me = owners.Owner(folder)
     release_dead(settings, store)
-    return Gateway(settings, CatalogChanges(settings, store), store, Client(timeouts), me.name, me)
+    changes, learned = CatalogChanges(settings, store), learning.recalibration(settings)
+    return Gateway(settings, changes, store, Client(timeouts), me.name, me, learned)
 
 
 def images(at: Gateway) -> Images:

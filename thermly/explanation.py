@@ -13,7 +13,9 @@ from thermly.catalog import Catalog, Model, Price
 from thermly.errors import GatewayError
 from thermly.exchange import ChatRequest, Media, Message, ResponseFormat, Text, Tool, Usage
 from thermly.routing import Judgement
+from thermly.routing.recalibration import AS_SHIPPED, Recalibration, taught
 from thermly.routing.targets import EXPECTED_OUTPUT_TOKENS
+from thermly.routing.thresholds import QUALITY
 
 PRICED = 3
 ANY_OBJECT = {"type": "object", "properties": {}}
@@ -50,16 +52,31 @@ class Explanation(Struct, frozen=True):
     refusal: str = ""
 
 
-def explain(wish: Wish, catalog: Catalog, cooling: Set[str], today: datetime.date) -> Explanation:
+def explain(
+    wish: Wish,
+    catalog: Catalog,
+    cooling: Set[str],
+    today: datetime.date,
+    learned: Recalibration = AS_SHIPPED,
+    quality: float = QUALITY,
+) -> Explanation:
+    """`learned`: what scores mean on this server. `quality`: the share of the best tier's that `auto` keeps."""
     request = _request(wish)
-    judgement = routing.judge(routing.read(request))
+    judgement = taught(routing.judge(routing.read(request)), learned)
     usage = Usage(pricing.estimate_input_tokens(request), output_tokens=EXPECTED_OUTPUT_TOKENS[judgement.level])
     first = next(iter(catalog.tiers["best"]), None)
     best = Candidate(first, False, _cost(usage, first.price)) if first else None
     refusal, plan = "", None
     try:
         plan = routing.plan(
-            request, catalog, allowed=None, cooling=cooling, today=today, input_tokens=usage.input_tokens
+            request,
+            catalog,
+            allowed=None,
+            cooling=cooling,
+            today=today,
+            input_tokens=usage.input_tokens,
+            learned=learned,
+            quality=quality,
         )
     except GatewayError as error:
         refusal = error.message

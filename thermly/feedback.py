@@ -7,7 +7,7 @@ import re
 import time
 
 from thermly.caller import Caller
-from thermly.errors import InvalidRequest, NotFound
+from thermly.errors import InvalidRequest
 from thermly.store import feedback as store
 from thermly.store.db import Database
 from thermly.store.feedback import Answered, Feedback
@@ -24,23 +24,23 @@ AHEAD_MS = 60_000
 _id = re.compile(r"(?:[a-z]{3,8}[-_])?([0-9a-f]{11})([0-9a-f]{11})")
 
 
-def rate(database: Database, caller: Caller, response_id: str, rating: int, comment: str) -> Feedback:
-    """Raises NotFound for what is no answer of the caller's account, InvalidRequest for what is too old, or has not
+def rate(database: Database, caller: Caller, response_id: str, rating: int, comment: str) -> Feedback | None:
+    """None for what is no answer of the caller's account. Raises InvalidRequest for what is too old, or has not
     ended."""
     now_ms = time.time_ns() // 1_000_000
     matched = _id.fullmatch(response_id)
     if matched is None:
-        raise _unknown(response_id)
+        return None
     request_id, accepted_at_ms = matched[1] + matched[2], int(matched[1], 16)
     if accepted_at_ms > now_ms + AHEAD_MS:
-        raise _unknown(response_id)
+        return None
     if accepted_at_ms < now_ms - LIFETIME_D * 86_400_000:
         raise InvalidRequest(
             f"Responses can be rated for {LIFETIME_D} days.", param="response_id", code="response_too_old"
         )
     found = _ended(database, caller.account_id, request_id, accepted_at_ms)
     if found is None or found.outcome not in RATED:
-        raise _unknown(response_id)
+        return None
     feedback = Feedback(
         id=request_id,
         account_id=caller.account_id,
@@ -72,11 +72,3 @@ def _ended(database: Database, account_id: str, request_id: str, accepted_at_ms:
                 code="response_in_progress",
             )
         time.sleep(LOOK_AGAIN_S)
-
-
-def _unknown(response_id: str) -> NotFound:
-    return NotFound(
-        f"There is no response '{response_id[:100]}' that could be rated.",
-        param="response_id",
-        code="response_not_found",
-    )

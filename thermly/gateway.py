@@ -45,6 +45,7 @@ from thermly.health import COOL_BASE_MS, Health
 from thermly.metering import Meter
 from thermly.providers import ANSWER
 from thermly.providers.upstream import Client
+from thermly.routing.recalibration import AS_SHIPPED, Recalibration
 from thermly.settings import Settings
 from thermly.store import money
 from thermly.store.db import Database
@@ -80,8 +81,9 @@ class Gateway:
         client: Client,
         owner: str,
         lock: Owner | None = None,
+        learned: Recalibration = AS_SHIPPED,
     ) -> None:
-        self.settings, self.changes, self.database = settings, changes, database
+        self.settings, self.changes, self.database, self.learned = settings, changes, database, learned
         self.client, self.owner, self.lock = client, owner, lock
         self.books = Books(database, owner)
         self.health = Health(database)
@@ -113,6 +115,8 @@ class Gateway:
             cooling=self.health.cooling().keys(),
             today=datetime.date.today(),
             input_tokens=input_tokens,
+            learned=self.learned,
+            quality=self.settings.routing_quality,
         )
 
     def close(self) -> None:
@@ -252,8 +256,9 @@ class Answer:
         told = list(events)
         fault = inadequate(self._request, gather(told))
         self._unfit = fault is not None
-        better = self._better(targets)
-        return told if fault is None or better is None else self._escalate(told, fault, better)
+        if fault is None or (better := self._better(targets)) is None:
+            return told
+        return self._escalate(told, fault, better)
 
     def _better(self, targets: tuple[Target, ...]) -> Target | None:
         """The first target of a better tier behind the one that has answered: those before it have failed."""
@@ -419,9 +424,15 @@ class Answer:
             first_ms=first_ms,
             duration_ms=self._elapsed_ms(),
             cache=cache,
-            score_ppm=round(self.plan.judgement.score * 1e6) if self.plan and self.plan.smart else None,
+            score_ppm=self._score_ppm(),
             escalated_from=self.escalation.model if self.escalation else "",
         )
+
+    def _score_ppm(self) -> int | None:
+        """As shipped: what is learned later is learned from that."""
+        if self.plan is None or not self.plan.smart:
+            return None
+        return round(self._gateway.learned.score(self.plan.judgement.score) * 1e6)
 
     def _grounds(self) -> str:
         plan = self.plan

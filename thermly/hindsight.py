@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from thermly import pricing
 from thermly.catalog import SMART, TIERS, Catalog, Price
 from thermly.exchange import Usage
-from thermly.routing.complexity import LEVEL_FROM
+from thermly.routing import thresholds
 from thermly.routing.recalibration import Recalibration
 from thermly.store.feedback import Served
 
@@ -67,8 +67,8 @@ class OfModel(Struct):
 
 
 class Course(Struct):
-    """The same requests, as they went or by another target. `fails`: so many of them, by their scores, the cheap
-    models would not do."""
+    """The same requests, as they went or by another target. `fails`: so many of them, by their scores, would not be
+    done."""
 
     quality: float | None
     requests: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TIERS, 0))
@@ -78,7 +78,7 @@ class Course(Struct):
     def see(self, tier: str, cost_nanousd: int, chance: float) -> None:
         self.requests[tier] += 1
         self.cost_nanousd += cost_nanousd
-        self.fails += chance if tier == "fast" else 0.0
+        self.fails += failing(tier, chance)
 
 
 class Hindsight(Struct):
@@ -100,11 +100,15 @@ class Hindsight(Struct):
         return Ratings(*(sum(getattr(one, name) for one in found) for name in Ratings.__struct_fields__))
 
 
-def look_back(rows: Iterable[Served], catalog: Catalog, learned: Recalibration, today: datetime.date) -> Hindsight:
-    """At requests to the smart names. `learned` is what scores mean on this server."""
+def look_back(
+    rows: Iterable[Served], catalog: Catalog, learned: Recalibration, quality: float, today: datetime.date
+) -> Hindsight:
+    """At requests to the smart names. `learned` is what scores mean on this server, `quality` the target that it
+    has."""
     prices = first_prices(catalog, today)
-    ways = [choice(quality, prices) for quality in QUALITIES]
-    found = Hindsight(courses=[Course(None), *(Course(quality) for quality in QUALITIES)])
+    qualities, typical = sorted({*QUALITIES, quality}), thresholds.prices_of(catalog, today)
+    ways: list[Callable[[float], str]] = [thresholds.of(one, typical).tier for one in qualities]
+    found = Hindsight(courses=[Course(None), *(Course(one) for one in qualities)])
     for row in rows:
         if row.requested_model not in SMART:
             continue
@@ -120,27 +124,26 @@ def look_back(rows: Iterable[Served], catalog: Catalog, learned: Recalibration, 
 
 
 def first_prices(catalog: Catalog, today: datetime.date) -> dict[str, Price]:
-    """Of the first model of each tier that can be asked."""
+    """Of the model of each tier that `auto` would ask: the cheapest that can be asked."""
     found: dict[str, Price] = {}
     for tier in TIERS:
-        for model in catalog.tiers[tier]:
-            target = catalog.target(model)
-            if target is not None and (model.retired_on is None or today < model.retired_on):
-                found[tier] = target.price
-                break
+        able = [
+            target.price
+            for model in catalog.tiers[tier]
+            if (target := catalog.target(model)) and (model.retired_on is None or today < model.retired_on)
+        ]
+        if able:
+            found[tier] = min(able, key=lambda price: pricing.cost(thresholds.TYPICAL, price))
     return found
 
 
-def choice(quality: float, prices: Prices) -> Callable[[float], str]:
-    """Chance that a cheap model fails -> the tier of those with a price, for that quality."""
-    bounds = LEVEL_FROM[1], LEVEL_FROM[2]
-
-    def tier(chance: float) -> str:
-        place = sum(chance >= bound for bound in bounds)
-        able = (name for name in (*TIERS[place:], *reversed(TIERS[:place])) if name in prices)
-        return next(able, TIERS[place])
-
-    return tier
+def failing(tier: str, chance: float) -> float:
+    """Chance that a cheap model fails -> that one of this tier does: in the proportion of the models of public data
+    at such scores."""
+    rows = thresholds.table()
+    row = next((row for row in rows if chance * thresholds.UNIT <= row.upto), rows[-1])
+    of_tier = {"fast": row.weak, "balanced": row.middle, "best": row.strong}[tier]
+    return chance * min(of_tier / row.weak, 1.0) if row.weak else 0.0
 
 
 def _tier(model: str, catalog: Catalog) -> str:

@@ -24,11 +24,11 @@ class Setting(Struct, frozen=True):
     """`secret`: its value opens something, and is shown nowhere."""
 
     name: str
-    default: int | str
+    default: int | float | str
     help: str
     choices: tuple[str, ...] = ()
-    least: int = 0
-    most: int = 2**31 - 1
+    least: float = 0
+    most: float = 2**31 - 1
     secret: bool = False
 
 
@@ -72,6 +72,13 @@ SETTINGS = (
         "on",
         "Whether `auto` asks a better model too where a whole answer is visibly inadequate: `on` or `off`",
         choices=("on", "off"),
+    ),
+    Setting(
+        "routing_quality",
+        0.95,
+        "Share of the best tier's quality that `auto` keeps, at the least cost: from 0.5 to 1",
+        least=0.5,
+        most=1,
     ),
     Setting("image_wait_s", 180, "Seconds that an image request waits for its images", least=1),
     Setting(
@@ -169,6 +176,7 @@ class Settings(Struct, frozen=True):
     cache_scope: str
     cache_max_mib: int
     cascade: str
+    routing_quality: float
     image_wait_s: int
     slow_jobs: int
     image_lifetime_h: int
@@ -267,11 +275,12 @@ def _value(setting: Setting, raw: Any) -> Any:
         raise SettingsError(f"{name} must be one of {', '.join(setting.choices)}, not {raw!r}.")
     if isinstance(setting.default, str):
         return str(raw)
+    kind, words = (int, "a whole number") if isinstance(setting.default, int) else (float, "a number")
     try:
-        value = int(str(raw))
+        value = kind(str(raw))
     except ValueError as error:
-        raise SettingsError(f"{name} must be a whole number, not {raw!r}.") from error
-    if value < setting.least:
+        raise SettingsError(f"{name} must be {words}, not {str(raw)!r}.") from error
+    if not value >= setting.least:
         raise SettingsError(f"{name} must be at least {setting.least}, not {value}.")
     if value > setting.most:
         raise SettingsError(f"{name} must be at most {setting.most}, not {value}.")

@@ -19,7 +19,8 @@ CLIP = 3.0
 class Recipe(Struct, frozen=True):
     """How one form's head is fitted. `fail`, `gain`, `pool`: what the label is made of: whether the weak model
     fails, what the strong one is better, and the share of other models that fail. `even`: 1 weighs all rows
-    alike, 0 all sources. `shared`: the share of the head of all forms that it is drawn to by `ridge`."""
+    alike, 0 all sources. `shared`: the share of the head of all forms that it is drawn to by `ridge`. `bent`: the
+    squares of all measures count too."""
 
     fail: float
     gain: float
@@ -28,6 +29,7 @@ class Recipe(Struct, frozen=True):
     shared: float
     even: float
     evidence: float
+    bent: bool = False
 
 
 class Scale(Struct, frozen=True):
@@ -39,6 +41,10 @@ class Scale(Struct, frozen=True):
             max(-CLIP, min(CLIP, (value - mean) / spread))
             for value, mean, spread in zip(values, self.mean, self.spread, strict=True)
         ]
+
+
+def with_squares(values: Vector) -> Vector:
+    return [*values, *(value * value / 2 for value in values)]
 
 
 class Block:

@@ -8,25 +8,23 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from operator import mul
 
-from training.fitting import Block, Matrix, Recipe, Scale, Vector, normal_equations, platt, scale_of, solve
+from training.fitting import Block, Recipe, Vector, normal_equations, platt, scale_of, solve, with_squares
 from training.rows import FOLDS, Example
 
 RECIPES = {
-    "options": Recipe(fail=0.5, gain=1, pool=0.5, ridge=300, shared=0, even=1, evidence=0.02),
-    "many options": Recipe(fail=0, gain=1, pool=0, ridge=100, shared=0, even=0.75, evidence=0.02),
+    "options": Recipe(fail=0.35, gain=1, pool=0.35, ridge=300, shared=0, even=1, evidence=0.03, bent=True),
+    "many options": Recipe(fail=0, gain=1, pool=0, ridge=100, shared=0, even=0.75, evidence=0.03),
     "far options": Recipe(fail=0.2, gain=1, pool=0, ridge=600, shared=0, even=0.75, evidence=0),
-    "sum": Recipe(fail=0, gain=1, pool=0, ridge=1200, shared=0.4, even=1, evidence=0.02),
+    "sum": Recipe(fail=0, gain=1, pool=0, ridge=1200, shared=0.4, even=1, evidence=0.03),
     "formula": Recipe(fail=1, gain=0.3, pool=1, ridge=1500, shared=0.7, even=0.75, evidence=0.03),
     "code": Recipe(fail=1, gain=0.3, pool=1, ridge=300, shared=0.7, even=0.75, evidence=0),
-    "tools": Recipe(fail=0, gain=1, pool=0, ridge=80, shared=0, even=0.75, evidence=0),
+    "tools": Recipe(fail=0, gain=1, pool=0, ridge=150, shared=0, even=0.75, evidence=0, bent=True),
 }
 ALL = Recipe(fail=1, gain=0, pool=1, ridge=600, shared=0, even=0.5, evidence=0)
 """The head of all forms, that those of the small ones are drawn to."""
 GRID_SLOPE = 0.12
 """By hand: how near a logic grid is to the size where only strong models are right. One number, hump-shaped."""
 SLOPES = (2.0, 6.0)
-
-Keep = Callable[[Example], bool]
 
 
 class Fit:
@@ -46,13 +44,18 @@ class Fit:
     def _blocks_of(self, form: str, recipe: Recipe) -> dict[tuple[str, str, int], Block]:
         """Computed once for every form and make of label."""
         label = "all" if recipe is ALL else "own"
-        scale = self.scale if recipe is ALL else self.scales[form]
+        seen = self.scale if recipe is ALL else self.seen(form)
         if (form, label) not in self.blocks:
             self.blocks[form, label] = {
-                key: Block([scale(e.values) for e in each], [label_of(e, recipe) for e in each])
+                key: Block([seen(e.values) for e in each], [label_of(e, recipe) for e in each])
                 for key, each in self.groups[form].items()
             }
         return self.blocks[form, label]
+
+    def seen(self, form: str) -> Callable[[Iterable[float]], Vector]:
+        """Values as the head of the form sees them."""
+        scale = self.scales[form]
+        return (lambda values: with_squares(scale(values))) if RECIPES[form].bent else scale
 
     def shared(self, keep: Callable[[str, int], bool]) -> Vector:
         found = [
@@ -70,6 +73,7 @@ class Fit:
             recipe.shared * weight * own / all_
             for weight, own, all_ in zip(shared, scale.spread, self.scale.spread, strict=True)
         ]
+        drawn_to += [0.0] * (len(drawn_to) if recipe.bent else 0)
         found = [
             (unit, block)
             for (unit, source, fold), block in self._blocks_of(form, recipe).items()
@@ -86,7 +90,7 @@ class Fit:
         return {form: self.head(form, keep, shared) for form in sorted(self.groups)}
 
     def score(self, head: Vector, example: Example) -> float:
-        return math.fsum(map(mul, head, self.scales[example.form](example.values)))
+        return math.fsum(map(mul, head, self.seen(example.form)(example.values)))
 
 
 def label_of(example: Example, recipe: Recipe) -> float:
@@ -142,6 +146,3 @@ def calibrations(examples: list[Example], scores: dict[str, float]) -> dict[str,
             SLOPES,
         )
     return found
-
-
-__all__ = ["Fit", "Keep", "Matrix", "Scale", "calibrations", "out_of_fold", "scored", "without_source"]

@@ -1,4 +1,4 @@
-"""The benchmark's rows -> how often each kind of model fails at each score: thresholds.py --data FOLDER [--out FILE].
+"""The data -> how often each kind of model fails at each score: python -m training.thresholds --data FOLDER.
 
 Knows: the layout of the table. Judges every row with heads that were fitted without its fold. All sources count
 alike. Where a source has no model between the two, half of the way stands for it.
@@ -6,7 +6,6 @@ alike. Where a source has no model between the two, half of the way stands for i
 
 import argparse
 import math
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,13 +14,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
-sys.path.insert(0, str(HERE.parent))
-
-from heads import Fit, calibrations, out_of_fold  # noqa: E402
-from rows import Example, examples, load, trainable  # noqa: E402
-from thermly.routing.thresholds import FILE, UNIT, Row  # noqa: E402
+from thermly.routing.thresholds import FILE, UNIT, Row
+from training.figures import logits
+from training.heads import Fit, calibrations, out_of_fold
+from training.rows import NEVER_TRAINED_ON, Example, examples, load
 
 ROWS = 20
 
@@ -36,24 +32,12 @@ class Point(Struct, frozen=True, order=True):
     strong: float
 
 
-def chances(
-    found: Iterable[Example], scores: dict[str, float], calibrated: dict[str, tuple[float, float]]
-) -> dict[str, float]:
-    """By id, the chance that the weak model fails, of heads that have not seen the row."""
-    logits = {}
-    for example in found:
-        base, slope = calibrated.get(example.form, (0.0, 0.0))
-        judged = example.id in scores and slope
-        logits[example.id] = base + slope * scores[example.id] if judged else example.evidence
-    return {id_: 1 / (1 + math.exp(-logit)) for id_, logit in logits.items()}
-
-
-def points(found: list[Example], chance: dict[str, float], raw: Iterable[dict[str, Any]]) -> list[Point]:
+def points(found: list[Example], logit: dict[str, float], raw: Iterable[dict[str, Any]]) -> list[Point]:
     middle = {row["id"]: row["mid_score"] for row in raw if row.get("mid_score") is not None}
     rows_of = Counter(example.source for example in found)
     return sorted(
         Point(
-            round(1000 * chance[e.id]),
+            round(1000 / (1 + math.exp(-logit[e.id]))),
             1 / rows_of[e.source],
             e.weak,
             middle.get(e.id, (e.weak + e.strong) / 2),
@@ -109,12 +93,13 @@ def written(rows: list[Row]) -> bytes:
     return f"[\n{lines}\n]\n".encode()
 
 
-def write(to: Path, raw: list[dict[str, Any]], found: list[Example]) -> None:
-    """`found` are the examples of the rows `raw`; those that no weight may depend on are left out here too."""
-    mine = list(trainable(found))
-    scores = out_of_fold(Fit(mine), mine)
-    chance = chances(mine, scores, calibrations(mine, scores))
-    to.write_bytes(written(table(points(mine, chance, raw))))
+def write(to: Path, raw: Iterable[dict[str, Any]]) -> None:
+    """Without the rows that no weight may depend on: folds are not drawn with them either."""
+    mine = [row for row in raw if row["source"] not in NEVER_TRAINED_ON]
+    found = examples(mine)
+    scores = out_of_fold(Fit(found), found)
+    logit = logits(found, scores, calibrations(found, scores))
+    to.write_bytes(written(table(points(found, logit, mine))))
 
 
 def main() -> None:
@@ -123,7 +108,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=FILE)
     arguments = parser.parse_args()
     raw = load(arguments.data)
-    write(arguments.out, raw, examples(raw))
+    write(arguments.out, raw)
     print(f"{len(raw)} rows -> {arguments.out}")
 
 

@@ -37,15 +37,18 @@ def train(found: list[Example]) -> dict[str, Stored]:
 def _rows(scale: Scale, head: list[float], slope: float) -> tuple[float, tuple[Row, ...]]:
     """What the measures' means add up to, and the rows that are worth keeping."""
     rows, middle = [], 0.0
-    for name, weight, mean, spread in zip(NAMES, head, scale.mean, scale.spread, strict=True):
-        per_spread = weight * slope
-        if abs(_whole(per_spread)) < SMALLEST:
+    bends = head[len(NAMES) :] or [0.0] * len(NAMES)
+    for name, weight, bend, mean, spread in zip(
+        NAMES, head[: len(NAMES)], bends, scale.mean, scale.spread, strict=True
+    ):
+        if max(abs(_whole(weight * slope)), abs(_whole(bend * slope))) < SMALLEST:
             continue
         row = Row(
             name,
             _whole(mean - CLIP * spread),
             _whole(mean + CLIP * spread),
-            _whole(per_spread / spread),
+            _whole(weight * slope / spread),
+            _whole(bend * slope / 2 / spread**2),
         )
         middle += row.slope / UNIT * mean
         rows.append(row)

@@ -110,28 +110,24 @@ def test_a_report_counts_what_was_rated_escalated_and_failed(run: Run, past: Pas
     assert "5 ratings: too few to say where the router is wrong." in text
     assert "Of 3 rated answers of fast models 1 were bad (33 %); by the scores 10 % were to be expected." in text
     assert "Of 2 rated answers of best models 2 were good; 1 of these a fast model" in text
-    assert "1 answers were visibly not good enough" in text
+    assert "so that a better model was asked: 1." in text
 
 
 def test_other_targets_are_priced_on_the_same_requests(run: Run, past: Past) -> None:
-    from thermly import pricing
-
     past.asked(0.01)
     past.asked(0.999, model=BEST)
     past.asked(0.01, outcome="upstream_failed")
     past.asked(0.01, name="fast")
     courses = json.loads(run("route", "report", "--json").stdout)["targets"]
     assert [course["quality"] for course in courses] == [None, 0.8, 0.85, 0.9, 0.95, 0.97, 0.99]
+    assert [course["quality"] for course in courses if course["is_set"]] == [0.95]
     for course in courses:
         assert course["fast"] + course["balanced"] + course["best"] == 2
-    cheap, dear = CATALOG.models[FAST].price, CATALOG.models[BEST].price
-    assert cheap is not None and dear is not None
-    cost = (pricing.cost(USED, cheap) + pricing.cost(USED, dear)) / 1e9
-    assert (courses[0]["cost_usd"], courses[0]["expected_failures"]) == ("0.002", 0.01)
-    assert float(courses[4]["cost_usd"]) == pytest.approx(cost) and courses[4]["expected_failures"] == 0.01
-    assert [course["expected_failures"] for course in courses[1:]] == sorted(
-        (course["expected_failures"] for course in courses[1:]), reverse=True
-    )
+    assert (courses[0]["cost_usd"], courses[0]["fast"], courses[0]["best"]) == ("0.002", 1, 1)
+    costs = [float(course["cost_usd"]) for course in courses[1:]]
+    assert costs == sorted(costs) and costs[0] > 0
+    fails = [course["expected_failures"] for course in courses[1:]]
+    assert fails == sorted(fails, reverse=True) and fails[-1] > 0
 
 
 def test_a_report_on_one_account(run: Run, refused: Refused, base: Database) -> None:

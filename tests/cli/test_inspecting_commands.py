@@ -101,6 +101,11 @@ def test_a_prompt_may_be_anything(run: Run) -> None:
         run("route", "--json", "--", prompt)
 
 
+def test_route_takes_a_prompt_or_lines_and_not_both(refused: Refused) -> None:
+    assert "--batch" in refused("route")
+    assert "--batch" in refused("route", "--batch", "Hello!")
+
+
 def test_a_model_that_nobody_knows_is_named_with_close_ones(refused: Refused) -> None:
     said = refused("route", "--model", "gpt-4oo", "Hello!")
     assert "'gpt-4oo' does not exist" in said and "gpt-4o" in said

@@ -191,7 +191,8 @@ def test_what_a_request_has_cost_is_told_to_its_account_only(member: Visitor, ar
     id_ = ask(member, question("Hello there", "auto")).headers["x-api-request-id"].removeprefix("req_")
     told = wait_for(lambda: member.get(f"/playground/runs/{id_}").json())
     assert told["cost"].startswith("$0.") and told["balance"] in ("$99.9999", "$100.0000")
-    assert told["level"] in range(1, 6) and told["reasons"] and told["model"]
+    assert told["reasons"] and told["model"] and not told["estimated"]
+    assert f"req_{id_}" in member.page(told["log"].removeprefix("/console"))
     other = arrive("member").get(f"/playground/runs/{id_}")
     assert (other.status_code, other.json()) == (202, {})
     admin = arrive("admin").get(f"/playground/runs/{id_}")

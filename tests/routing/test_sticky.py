@@ -11,9 +11,8 @@ from thermly import pricing
 from thermly.amounts import usd
 from thermly.catalog import TIERS, Price
 from thermly.exchange import ChatRequest, Message, Text, Tool, ToolCall, ToolResult, Usage
-from thermly.routing import judge, plan, read, sticky
+from thermly.routing import judge, plan, read, sticky, thresholds
 from thermly.routing.sticky import AS_BEFORE, LEAST_CACHED_TOKENS, LOOK_BACK, WARM, Turn, tier
-from thermly.routing.targets import TIER_OF_LEVEL
 
 ROWS = catalogs.builtin()
 CATALOG = catalogs.load(ROWS, dict.fromkeys(ROWS["providers"], "key"))
@@ -218,9 +217,10 @@ SAID = st.lists(st.sampled_from([EASY, HARD, "What is 17 times 23?", "Write a fu
 def test_a_conversation_never_goes_up_and_down_again_at_once(texts):
     plans = [planned(talk(*texts[:end])) for end in range(1, len(texts) + 1)]
     ranks = [TIERS.index(p.tier) for p in plans]
+    asked = thresholds.in_force(CATALOG, thresholds.QUALITY, TODAY)
     assert all(not (a < b > c) for a, b, c in zip(ranks, ranks[1:], ranks[2:], strict=False))
     for rank, found in zip(ranks, plans, strict=True):
-        assert rank >= TIERS.index(TIER_OF_LEVEL[found.judgement.level])
+        assert rank >= TIERS.index(asked.tier(found.judgement.score))
 
 
 def test_a_long_conversation_is_looked_at_quickly():

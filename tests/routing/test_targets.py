@@ -8,7 +8,7 @@ from thermly import catalog as catalogs
 from thermly.errors import InvalidRequest, PermissionDenied, Unavailable, UnknownModel, UnsupportedContent
 from thermly.exchange import ChatRequest, Media, Message, ResponseFormat, Text, Tool, ToolChoice
 from thermly.routing import plan
-from thermly.routing.targets import FEATURES, TIER_OF_LEVEL
+from thermly.routing.targets import FEATURES
 
 TODAY = datetime.date(2026, 11, 21)
 TUNING_ISH = {"parallel_tools", "reasoning", "sampling", "json_object"}
@@ -80,8 +80,9 @@ EASY = ChatRequest("auto", (Message("user", (Text("Hello!"),)),))
 HARD = ChatRequest("auto", (Message("user", (Text("Prove that there are infinitely many primes."),)),))
 
 
-def planned(request=EASY, catalog=CATALOG, *, allowed=None, cooling=(), today=TODAY, **changes):
-    return plan(replace(request, **changes), catalog, allowed=allowed, cooling=frozenset(cooling), today=today)
+def planned(request=EASY, catalog=CATALOG, *, allowed=None, cooling=(), today=TODAY, quality=0.95, **changes):
+    asked = replace(request, **changes)
+    return plan(asked, catalog, allowed=allowed, cooling=frozenset(cooling), today=today, quality=quality)
 
 
 def ids(found):
@@ -95,7 +96,7 @@ def refusal(kind, request=EASY, catalog=CATALOG, **changes):
     return raised.value
 
 
-def test_auto_takes_the_cheapest_of_the_tier_that_the_level_chooses_then_the_better_ones():
+def test_auto_takes_the_cheapest_of_the_tier_that_the_score_chooses_then_the_better_ones():
     found = planned()
     assert (found.tier, found.smart, found.judgement.level) == ("fast", True, 1)
     assert ids(found) == ["small", "dear-small", "middle", "big"]
@@ -105,6 +106,25 @@ def test_auto_on_a_hard_request_begins_with_the_best_and_would_rather_answer_wea
     found = planned(HARD)
     assert (found.tier, ids(found)) == ("best", ["big", "middle", "small", "dear-small"])
     assert ids(planned(HARD, load("one"))) == ["middle", "dear-small"]
+
+
+def test_auto_keeps_the_quality_that_is_asked_for():
+    assert [planned(HARD, quality=q).tier for q in (0.5, 0.95, 1.0)] == ["fast", "best", "best"]
+    assert [planned(EASY, quality=q).tier for q in (0.5, 0.95, 1.0)] == ["fast", "fast", "best"]
+    assert [planned(HARD, model="balanced", quality=q).tier for q in (0.5, 1.0)] == ["balanced"] * 2
+
+
+def test_auto_knows_only_the_tiers_that_somebody_answers_for():
+    assert planned(HARD, load("one")).tier == "balanced", "what is best here has no price"
+    assert planned(EASY, load("one"), quality=1.0).tier == "balanced"
+
+
+def test_auto_tells_its_score_and_the_thresholds():
+    *_, reason = planned(EASY).judgement.reasons
+    assert reason.startswith("score 0.0") and "for a quality of 95 % fast takes up to 0." in reason
+    assert "for a quality of 80 %" in planned(EASY, quality=0.8).judgement.reasons[-1]
+    for model in ("fast", "small"):
+        assert not any("quality" in told for told in planned(model=model).judgement.reasons)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +239,6 @@ def test_every_capability_that_a_request_can_need_has_its_row():
     assert set(NEEDS) == set(FEATURES) == catalogs.CAPABILITIES - TUNING_ISH - {"dimensions", "token_input"}
     asked = inspect.getsource(ChatRequest.needs)
     assert all(f'"{need}"' in asked or need.endswith("_tools") for need in FEATURES)
-    assert set(TIER_OF_LEVEL) == {1, 2, 3, 4, 5}
 
 
 @pytest.mark.parametrize("need", NEEDS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -170,19 +172,36 @@ def test_a_body_that_breaks_the_rules_is_refused_by_its_field(
     assert told.json["error"]["type"] == "invalid_request_error" and told.json["error"]["param"] == param
 
 
+def test_what_was_learned_decides_from_the_next_start_on(
+    make_app: Make, make_key: Callable[..., str], database: Database, tmp_path: Path
+) -> None:
+    """And the books keep the score as shipped, so that what is learned next does not depend on it."""
+    key, text = make_key(usd=9), "Hello " + ids.new()
+    before = asked(make_app(cache_scope="off").test_client(), key, text).json["x_thermostat"]
+    kept = {"intercept": 9, "slope": 1, "trained_utc": "", "days": 1, "ratings": 99, "failed": 9, "escalations": 0,
+            "log_loss_before": 1, "log_loss_after": 0.5}  # fmt: skip
+    (tmp_path / "routing.json").write_text(json.dumps(kept))
+    after = asked(make_app(cache_scope="off").test_client(), key, text).json["x_thermostat"]
+    assert (before["complexity_level"], after["complexity_level"]) == (1, 5)
+    with database.each() as tx:
+        (first, _), (second, reasons) = tx.all("SELECT score_ppm, reasons FROM usage ORDER BY seq")
+    assert first > 0 and abs(first - second) <= 1
+    assert "ratings here: " in reasons
+
+
 def test_without_a_key_nothing_is_rated(client: FlaskClient) -> None:
     assert client.post("/v1/feedback", json={}).status_code == 401
 
 
-def test_ratings_count_as_requests_and_refused_ones_do_not(
+def test_ratings_count_as_requests_and_bodies_that_are_refused_do_not(
     client: FlaskClient, make_key: Callable[..., str]
 ) -> None:
+    """What is not there has been looked for, and counts."""
     key = make_key(rpm=3)
     number = asked(client, key).json["id"]
     for _ in range(3):
-        told = post(client, key, "/v1/feedback", {"response_id": "thermo-ID", "rating": 1})
-        assert told.headers["X-RateLimit-Remaining-Requests"] == "1"
-    for left in ("1", "0"):
-        told = post(client, key, "/v1/feedback", {"response_id": number, "rating": 1})
-        assert (told.status_code, told.headers["X-RateLimit-Remaining-Requests"]) == (200, left)
+        assert post(client, key, "/v1/feedback", {"response_id": number, "rating": 9}).status_code == 422
+    for response_id, status, left in (("thermo-ID", 404, "1"), (number, 200, "0")):
+        told = post(client, key, "/v1/feedback", {"response_id": response_id, "rating": 1})
+        assert (told.status_code, told.headers["X-RateLimit-Remaining-Requests"]) == (status, left)
     assert post(client, key, "/v1/feedback", {"response_id": number, "rating": 1}).status_code == 429

@@ -9,7 +9,8 @@ from typing import Any
 
 from thermly import routing
 from thermly.exchange import ChatRequest, Media, Message, Part, Role, Text, Tool
-from thermly.routing.targets import TIER_OF_LEVEL
+from thermly.routing.recalibration import Recalibration, taught
+from thermly.routing.thresholds import Thresholds
 
 ROLES: dict[str, Role] = {
     "system": "system",
@@ -21,22 +22,22 @@ ROLES: dict[str, Role] = {
 MEDIA = ("image_url", "image", "input_image")
 
 
-def answers(lines: Iterable[bytes]) -> Iterator[str]:
+def answers(lines: Iterable[bytes], thresholds: Thresholds, learned: Recalibration) -> Iterator[str]:
     """One line for each that is not blank."""
     for line in lines:
         if line.strip():
-            yield json.dumps(_answer(line))
+            yield json.dumps(_answer(line, thresholds, learned))
 
 
-def _answer(line: bytes) -> dict[str, Any]:
+def _answer(line: bytes, thresholds: Thresholds, learned: Recalibration) -> dict[str, Any]:
     identity = None
     try:
         document = json.loads(line)
         identity = document.get("id") if isinstance(document, dict) else None
-        judgement = routing.judge(routing.read(request(document)))
+        judgement = taught(routing.judge(routing.read(request(document))), learned)
     except (ValueError, TypeError, RecursionError) as error:
         return {"id": identity, "error": str(error)}
-    return {"id": identity, "score": round(judgement.score, 6), "tier": TIER_OF_LEVEL[judgement.level]}
+    return {"id": identity, "score": round(judgement.score, 6), "tier": thresholds.tier(judgement.score)}
 
 
 def request(document: Any) -> ChatRequest:

@@ -85,27 +85,33 @@ def per_mtok(pico_per_token: int) -> str:
 @click.command()
 @click.argument("prompt", required=False)
 @click.option("--model", default="auto", show_default=True)
+@click.option("--explain", is_flag=True, help="Tell too what tiers cost, and what the thresholds are worth.")
 @click.option("--batch", is_flag=True, help="Judge a JSON request a line of standard input, each answered at once.")
 @as_json
-def route(prompt: str | None, model: str, batch: bool, as_json: bool) -> None:
+def route(prompt: str | None, model: str, explain: bool, batch: bool, as_json: bool) -> None:
     """Which model would answer, and why. Nothing is sent and nothing is charged."""
     if batch == (prompt is not None):
         raise click.UsageError("Give either a prompt or --batch.")
     if prompt is None:
         _judge_lines()
     else:
-        _explain(prompt, model, as_json)
+        _explain(prompt, model, explain, as_json)
 
 
 def _judge_lines() -> None:
+    from thermly import configured, learning
     from thermly.cli.batch import answers
+    from thermly.routing import thresholds
 
-    for answer in answers(sys.stdin.buffer):
+    settings = read()
+    catalog, _ = configured.routable(_changed_catalog(settings)[0])
+    found = thresholds.in_force(catalog, settings.routing_quality, datetime.date.today())
+    for answer in answers(sys.stdin.buffer, found, learning.recalibration(settings)):
         click.echo(answer)
 
 
-def _explain(prompt: str, model: str, as_json: bool) -> None:
-    from thermly import configured, routing
+def _explain(prompt: str, model: str, explain: bool, as_json: bool) -> None:
+    from thermly import configured, learning, routing
     from thermly.catalog_changes import CatalogChanges
     from thermly.errors import GatewayError
     from thermly.exchange import ChatRequest, Message, Text
@@ -118,7 +124,15 @@ def _explain(prompt: str, model: str, as_json: bool) -> None:
     catalog, assumed = configured.routable(CatalogChanges(settings, base).catalog)
     request = ChatRequest(model, (Message("user", (Text(prompt),)),))
     try:
-        plan = routing.plan(request, catalog, allowed=None, cooling=cooling.keys(), today=datetime.date.today())
+        plan = routing.plan(
+            request,
+            catalog,
+            allowed=None,
+            cooling=cooling.keys(),
+            today=datetime.date.today(),
+            learned=learning.recalibration(settings),
+            quality=settings.routing_quality,
+        )
     except GatewayError as error:
         raise click.ClickException(error.message) from error
     facts = {
@@ -131,6 +145,8 @@ def _explain(prompt: str, model: str, as_json: bool) -> None:
         "then": [t.model.id for t in plan.targets[1:]],
         "passed_over": [f"{name}: {why}" for name, why in plan.passed_over],
     }
+    if explain:
+        facts |= _expected(catalog, settings.routing_quality)
     if as_json:
         out([facts], True)
         return
@@ -138,6 +154,21 @@ def _explain(prompt: str, model: str, as_json: bool) -> None:
     click.echo(columns(rows))
     if assumed:
         click.echo("\nNo provider has a key here, so all of them were assumed to.")
+
+
+def _expected(catalog: Catalog, quality: float) -> dict[str, Any]:
+    """Of `auto`, whatever the prompt."""
+    from thermly.routing import thresholds
+
+    today = datetime.date.today()
+    prices, found = thresholds.prices_of(catalog, today), thresholds.in_force(catalog, quality, today)
+    typical = f"{thresholds.TYPICAL.input_tokens:,} tokens read and {thresholds.TYPICAL.output_tokens:,} written"
+    costs = [f"{tier} ${usd(thresholds.typical_cost(price))}" for tier, price in prices.items()]
+    return {
+        "auto": found.words,
+        "cost_of": [typical, *costs],
+        "on_public_data": f"{found.kept:.1%} of the quality of the best for {found.cost:.1%} of its cost",
+    }
 
 
 @click.command()

@@ -62,11 +62,12 @@ def report(days: int, account_name: str | None, as_json: bool) -> None:
             whose = named_account(tx, account_name).id
     rows = feedback.served(base, now_ms() - days * DAY_MS, whose)
     catalog = _catalog(settings, base)
-    found = hindsight.look_back(rows, catalog, learning.recalibration(settings), datetime.date.today())
+    learned, quality = learning.recalibration(settings), settings.routing_quality
+    found = hindsight.look_back(rows, catalog, learned, quality, datetime.date.today())
     if as_json:
-        click.echo(json.dumps(_document(found), indent=1))
+        click.echo(json.dumps(_document(found, quality), indent=1))
     else:
-        click.echo("\n".join(_pages(found, days)))
+        click.echo("\n".join(_pages(found, days, quality)))
 
 
 def _catalog(settings: Settings, base: "Database") -> "Catalog":
@@ -76,7 +77,7 @@ def _catalog(settings: Settings, base: "Database") -> "Catalog":
     return configured.routable(CatalogChanges(settings, base).catalog)[0]
 
 
-def _document(found: "Hindsight") -> dict[str, Any]:
+def _document(found: "Hindsight", quality: float) -> dict[str, Any]:
     return {
         "requests": found.requests,
         "cache_hits": found.cache_hits,
@@ -97,7 +98,8 @@ def _document(found: "Hindsight") -> dict[str, Any]:
             for name, model in sorted(found.models.items())
         ],
         "targets": [
-            {"quality": course.quality, **course.requests, "cost_usd": usd(course.cost_nanousd),
+            {"quality": course.quality, "is_set": course.quality == quality, **course.requests,
+             "cost_usd": usd(course.cost_nanousd),
              "expected_failures": round(course.fails, 3)}
             for course in found.courses
         ],
@@ -114,7 +116,7 @@ def _little(found: "Hindsight") -> bool:
     return found.ratings.count < LITTLE_FEEDBACK
 
 
-def _pages(found: "Hindsight", days: int) -> Iterator[str]:
+def _pages(found: "Hindsight", days: int, quality: float) -> Iterator[str]:
     if not found.requests:
         yield f"No requests to auto, fast, balanced or best in the last {days} days."
         return
@@ -132,10 +134,10 @@ def _pages(found: "Hindsight", days: int) -> Iterator[str]:
     if found.models:
         yield from ("", "By model", _models(found))
     if found.courses[0].requests and sum(found.courses[0].requests.values()):
-        yield from ("", "The answers to auto, by other quality targets", _courses(found.courses))
+        yield from ("", "The answers to auto, by other quality targets", _courses(found.courses, quality))
         yield (
-            "Costs are those of the first model of each tier for the tokens as they were; expected failures are "
-            "what the scores say of requests that went to fast."
+            "Costs are those of the cheapest model of each tier for the tokens as they were; expected failures are "
+            "what the scores say, and for balanced and best models what public data adds."
         )
 
 
@@ -159,7 +161,7 @@ def _verdict(found: "Hindsight") -> Iterator[str]:
         )
     escalated = sum(model.escalated for model in found.models.values())
     if escalated:
-        yield f"{escalated} answers were visibly not good enough, and a better model was asked."
+        yield f"Answers that were visibly not good enough, so that a better model was asked: {escalated}."
 
 
 def _levels(found: "Hindsight") -> str:
@@ -178,14 +180,15 @@ def _models(found: "Hindsight") -> str:
     return columns(table)
 
 
-def _courses(courses: "list[Course]") -> str:
+def _courses(courses: "list[Course]", quality: float) -> str:
     table: list[Row] = [["quality", "fast", "balanced", "best", "cost", "expected failures"]]
     for course in courses:
         total = sum(course.requests.values())
-        quality = "as it went" if course.quality is None else f"{course.quality:.2f}"
+        name = "as it went" if course.quality is None else f"{course.quality:g}"
+        name += ", as set" if course.quality == quality else ""
         shares = (_share(count, total) for count in course.requests.values())
         fails = f"{course.fails:.1f} ({_share(course.fails, total)})"
-        table.append([quality, *shares, f"${usd(course.cost_nanousd)}", fails])
+        table.append([name, *shares, f"${usd(course.cost_nanousd)}", fails])
     return columns(table)
 
 

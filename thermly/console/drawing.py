@@ -3,6 +3,8 @@
 Knows: shapes. Must not know: what is counted.
 """
 
+import functools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -29,8 +31,7 @@ def bars(
     title: str, labels: Sequence[str], series: Sequence[Series], write: Callable[[float], str] = str
 ) -> Markup:
     """Stacked columns, one for each label, told by their titles when somebody points at them."""
-    import pygal
-
+    pygal = _library()
     every = max(1, -(-len(labels) // LABELS))
     chart = pygal.StackedBar(
         width=WIDTH, height=HEIGHT, js=(), css=(), disable_xml_declaration=True, show_legend=False, margin=2,
@@ -48,6 +49,16 @@ def bars(
     tree.set("class", "chart")
     tree.set("preserveAspectRatio", "none" if not labels else "xMidYMid meet")
     return Markup(tostring(tree, encoding="unicode"))  # the library escapes what it is given
+
+
+@functools.cache
+def _library() -> Any:
+    """pygal, without the import hook that it leaves behind for plugins which nobody has here: it lacks what Python
+    asks of one, so each later import of this process would warn."""
+    import pygal
+
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
+    return pygal
 
 
 def _strip(node: Any, names: list[str], tones: list[str]) -> None:

@@ -171,7 +171,7 @@ def _finish(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if request.endpoint != "static":
         response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["x-request-id"] = "req_" + secrets.token_hex(8)
+    response.headers.setdefault("x-request-id", "req_" + secrets.token_hex(8))
     return response
 
 

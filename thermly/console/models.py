@@ -258,7 +258,9 @@ def explained() -> ResponseReturnValue:
     if form.validate_on_submit():
         catalog, assumed = configured.routable(shelf.served)
         wish = Wish(form.prompt.data, form.model.data, form.tools.data, form.schema.data, form.image.data)
-        found = explain(wish, catalog, shelf.cooling.keys(), shelf.today)
+        at = here().gateway
+        quality = at.settings.routing_quality
+        found = explain(wish, catalog, shelf.cooling.keys(), shelf.today, at.learned, quality)
     return render_template(
         "models_explain.html", form=form, found=found, assumed=assumed, **_common(shelf)
     ), 422 if form.errors else 200

@@ -8,13 +8,14 @@ import io
 import time
 from typing import Any, cast
 
-from flask import Flask, Response, abort, current_app, render_template, request, url_for
+from flask import Flask, Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from thermly import grounds
 from thermly.console import guard
 from thermly.console.at import here
 from thermly.console.words import money
-from thermly.store import accounts, keys, runs
+from thermly.store import accounts, keys, usage_log
 
 TABS = {"chat": "Chat", "images": "Images", "embeddings": "Embeddings", "interfaces": "Generated UI"}
 KINDS = {"chat": "chat", "images": "image", "embeddings": "embedding", "interfaces": "chat"}
@@ -74,22 +75,21 @@ def ask(path: str) -> ResponseReturnValue:
 
 def run(request_id: str) -> ResponseReturnValue:
     """What a request has cost and why it went where it went; 202 and nothing until it is in the books."""
-    with here().database.each() as tx:
-        found = runs.find(tx, guard.who().account_id, request_id)
-        account = accounts.find(tx, guard.who().account_id)
+    database, account_id = here().database, guard.who().account_id
+    found = usage_log.find(database, request_id, account_id)
+    with database.each() as tx:
+        account = accounts.find(tx, account_id)
+        why = grounds.read(usage_log.grounds(tx, found.seq)) if found else grounds.Grounds()
     if found is None or account is None:
         return {}, 202
-    saved = found.baseline_nanousd - found.cost_nanousd
     return {
         "cost": _text(found.cost_nanousd),
-        "saved": _text(saved) if saved > 0 else None,
+        "saved": _text(found.saved_nanousd) if found.saved_nanousd > 0 else None,
         "balance": _text(account.available_nanousd),
         "model": found.model,
-        "level": found.complexity_level,
-        "cached": found.cache == "hit",
         "estimated": bool(found.estimated),
-        "reasons": found.reasons,
-        "log": f"{url_for('log.log')}/{request_id}" if "log.log" in current_app.config["ACCESS"] else None,
+        "reasons": why.reasons,
+        "log": url_for("log.one", request_id=request_id),
     }
 
 

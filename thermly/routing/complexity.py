@@ -17,7 +17,7 @@ from thermly.routing.features import Features
 LEVEL_FROM = (0.085, 0.22, 0.44, 0.8)
 """The scores at which levels 2, 3, 4 and 5 begin."""
 
-BIAS = -2.6
+BIAS = -2.5
 SHORT_WORDS = 14
 LONG = 4.0
 """On the scale of `_length`, some 3,000 characters: beyond, most is material to read."""
@@ -99,6 +99,11 @@ def _some(count: int, enough: int = 3) -> float:
     return min(1.0, 0.7 + 0.3 * (count - 1) / (enough - 1)) if count else 0.0
 
 
+def _up_to(enough: int, count: int) -> float:
+    """The first tells most."""
+    return min(count, enough) ** 0.8
+
+
 def _length(f: Features) -> float:
     """Scripts that write a word in a sign or two say more in as many characters."""
     length = _log(f.chars * (1 + 1.5 * f.non_latin) / 60)
@@ -126,7 +131,7 @@ def _heavy_topics(f: Features) -> float:
 
 
 SIGNALS = (
-    Signal("chars", 0.7, _length, "characters: {f.chars}", telling=1.0),
+    Signal("chars", 0.5, _length, "characters: {f.chars}", telling=0.7),
     Signal("greeting_words", -3.0, _small_talk, "short greeting"),
     Signal("lookup_words", -0.8, lambda f: _small(f.lookup_words, f), "asks for a short fact"),
     Signal("translation_words", -0.4, lambda f: _small(f.translation_words, f), "asks for a short translation"),
@@ -136,9 +141,10 @@ SIGNALS = (
     Signal("analysis_words", 1.0, lambda f: _some(f.analysis_words), "asks for an analysis"),
     Signal("plan_words", 0.6, lambda f: _some(f.plan_words), "asks for a plan or for detail"),
     Signal("words", 0.8, _heavy_topics, "a specialist's matter to think through"),
-    Signal("code_words", 0.5, lambda f: _some(f.code_words), "is about code"),
-    Signal("maths_words", 0.2, lambda f: _some(f.maths_words), "is about mathematics"),
-    Signal("maths_signs", 0.08, lambda f: min(_log(f.maths_signs), 3), "mathematical signs: {f.maths_signs}"),
+    Signal("code_words", 0.35, lambda f: _up_to(4, f.code_words), "is about code"),
+    Signal("maths_words", 0.35, lambda f: _up_to(4, f.maths_words), "is about mathematics"),
+    Signal("maths_signs", 0.2, lambda f: min(_log(f.maths_signs), 3), "mathematical signs: {f.maths_signs}"),
+    Signal("numbers", 0.15, lambda f: min(_log(f.numbers), 2), "numbers: {f.numbers}"),
     Signal("steps_words", 0.5, lambda f: min(_log(f.steps_words), 2), "several steps"),
     Signal(
         "constraint_words",

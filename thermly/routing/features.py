@@ -35,6 +35,7 @@ class Features(Struct, frozen=True, gc=False):
     maths_signs: int
     fences: int
     questions: int
+    numbers: int
     non_latin: float
     asked_words: int
     greeting_words: int
@@ -60,6 +61,7 @@ def _by_word(table: Mapping[str, str]) -> dict[str, str]:
 
 _word = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _maths_signs = str.maketrans("", "", "=+*/^<>≤≥≠≈√∑∏∫∂π∞×÷±∈∀∃→$")
+_number = re.compile(r"\d+")
 _command = re.compile(r"\\[a-z]")
 _far_script = re.compile(r"[^\x00-\u024f\u2000-\u22ff]")
 _asked = re.compile(
@@ -96,6 +98,7 @@ def read(request: ChatRequest) -> Features:
         maths_signs=_count(text, _maths_signs) + (len(_command.findall(text)) if "\\" in text else 0),
         fences=text.count("```"),
         questions=text.count("?") + text.count("？"),
+        numbers=len(_number.findall(text)),
         non_latin=far,
         asked_words=_asked_words(text),
         form=measured.form,

@@ -17,7 +17,7 @@ from thermly.routing.complexity import LEVEL_FROM, Judgement
 STRENGTH = 100
 """So many ratings the shipped score is worth."""
 
-TYPICAL = 0.2
+TYPICAL = 0.3
 """The chance of failing around which most ratings of cheap answers lie."""
 
 PRECISION = STRENGTH * TYPICAL * (1 - TYPICAL)

@@ -14,12 +14,11 @@ from thermly.catalog import SMART, TIERS, Catalog, Model, Price, Target
 from thermly.errors import GatewayError, InvalidRequest, Unavailable
 from thermly.errors import UnsupportedContent as Unsupported
 from thermly.exchange import ChatRequest, Usage
-from thermly.routing import sticky
+from thermly.routing import sticky, thresholds
 from thermly.routing.complexity import Judgement, judge
 from thermly.routing.features import read
 from thermly.routing.names import forbidden, permitted_models, resolve
-
-TIER_OF_LEVEL = {1: "fast", 2: "fast", 3: "balanced", 4: "best", 5: "best"}
+from thermly.routing.recalibration import AS_SHIPPED, Recalibration, taught
 
 EXPECTED_OUTPUT_TOKENS = {1: 50, 2: 250, 3: 700, 4: 1_500, 5: 3_000}
 """By level, for comparing prices only."""
@@ -47,7 +46,7 @@ FEATURES = {
 
 
 class Plan(Struct, frozen=True):
-    """`tier` is the one that was asked for or that the level chose; `passed_over` pairs a model and a reason."""
+    """`tier` is the one that was asked for or that the score chose; `passed_over` pairs a model and a reason."""
 
     targets: tuple[Target, ...]
     judgement: Judgement
@@ -65,6 +64,8 @@ class _Ask(Struct, frozen=True):
     needs: frozenset[str]
     input_tokens: int
     permitted: frozenset[str] | None
+    learned: Recalibration
+    quality: float
 
 
 class _Passed(Struct, frozen=True):
@@ -85,23 +86,28 @@ def plan(
     cooling: Set[str],
     today: datetime.date,
     input_tokens: int | None = None,
+    learned: Recalibration = AS_SHIPPED,
+    quality: float = thresholds.QUALITY,
 ) -> Plan:
     """Whom to ask, best first. Raises the refusal that says why there is nobody.
 
     `allowed` holds the names a key may use; None: all. A smart name in it stands for every model behind it; a
     smart name that is not in it still reaches the models that are. `cooling` holds names of targets to ask last.
-    `input_tokens`: the estimate, for who has it already.
+    `input_tokens`: the estimate, for who has it already. `learned`: what scores mean on this server.
+    `quality`: the share of the best tier's quality that `auto` keeps.
     """
-    judgement = judge(read(request))
+    judged = judge(read(request))
+    judgement = taught(judged, learned)
     permitted = permitted_models(request.model, allowed, catalog, today)
     if input_tokens is None:
         input_tokens = pricing.estimate_input_tokens(request)
-    ask = _Ask(request, catalog, today, request.needs(), input_tokens, permitted)
+    ask = _Ask(request, catalog, today, request.needs(), input_tokens, permitted, learned, quality)
     if request.model not in SMART:
         return Plan((_direct(ask),), judgement, None, False)
-    tier, kept = _tier_of_talk(ask, judgement) if request.model == "auto" else (request.model, "")
-    if kept:
-        judgement = replace(judgement, reasons=(*judgement.reasons, kept))
+    tier = request.model
+    if tier == "auto":
+        tier, why = _chosen(ask, judged)
+        judgement = replace(judgement, reasons=(*judgement.reasons, *why))
     found: list[Target] = []
     passed: list[_Passed] = []
     for model in _in_order(ask, tier, judgement.level):
@@ -117,21 +123,24 @@ def plan(
     return Plan(tuple(found), judgement, tier, True, tuple((p.model, p.reason) for p in passed))
 
 
-def _tier_of_talk(ask: _Ask, judgement: Judgement) -> tuple[str, str]:
-    """The tier for `auto`, and why where the earlier turns have a say in it."""
-    request, wanted = ask.request, TIER_OF_LEVEL[judgement.level]
-    points = sticky.judged(request, judgement)
-    if all(TIER_OF_LEVEL[then.level] == wanted for then, _ in points):
-        return wanted, ""
+def _chosen(ask: _Ask, judged: Judgement) -> tuple[str, tuple[str, ...]]:
+    """The tier for `auto`, and why: its score, and the earlier turns where they have a say in it."""
+    request, found = ask.request, thresholds.in_force(ask.catalog, ask.quality, ask.today)
+    points = [(taught(then, ask.learned), end) for then, end in sticky.judged(request, judged)]
+    now = points[-1][0]
+    wanted, reason = found.tier(now.score), found.reason(now.score)
+    if all(found.tier(then.score) == wanted for then, _ in points):
+        return wanted, (reason,)
     turns = [
         sticky.Turn(
-            TIER_OF_LEVEL[then.level],
+            found.tier(then.score),
             max(0, ask.input_tokens - sticky.tokens_of(request.messages[end:])),
             _expected_output_tokens(request, then.level),
         )
         for then, end in points
     ]
-    return sticky.tier(turns, {tier: _price_of(ask, tier, judgement.level) for tier in TIERS})
+    tier, kept = sticky.tier(turns, {tier: _price_of(ask, tier, now.level) for tier in TIERS})
+    return tier, (reason, kept) if kept else (reason,)
 
 
 def _price_of(ask: _Ask, tier: str, level: int) -> Price | None:

@@ -3,18 +3,20 @@
 Knows: how often weak, middling and strong models failed at each score (tiers.json, made by training/). Must not
 know: requests, models.
 
-Every request goes to the tier where cost + lambda x the chance of failing is least, and lambda is the smallest with
-which the mean quality over the table comes to the share asked for of what the best tier alone gives. So whoever asks
-for more quality never sends a request to a lower tier, and a higher score never leads to one.
+Every request goes to the tier where cost + lambda x the chance of failing is least, and lambda is the smallest
+with which the mean quality over the table comes to the share asked for of what the best tier alone gives. So more
+quality never sends a request to a lower tier, and a higher score never leads to one.
 
-    of(quality: float, prices: Prices) -> Thresholds      quality from 0.5 to 1, prices as of `prices_of`
-    in_force(catalog, quality, today) -> Thresholds       the same for a catalogue, worked out once
+    of(quality: float, prices: Mapping[str, Price]) -> Thresholds    quality up to 1; prices by tier
+    prices_of(catalog, today) -> dict[str, Price]                    of whom `auto` asks first
+    in_force(catalog, quality, today) -> Thresholds                  both, once for a catalogue
+    Thresholds.tier(score) -> str                                    of the tiers that have a price
 """
 
 import bisect
 import datetime
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
 
@@ -22,7 +24,7 @@ import msgspec
 from msgspec import Struct
 
 from thermly import pricing
-from thermly.catalog import TIERS, Catalog
+from thermly.catalog import TIERS, Catalog, Price
 from thermly.exchange import Usage
 
 FILE = Path(__file__).with_name("tiers.json")
@@ -35,7 +37,7 @@ STEPS = 100
 """Scores are told apart to the hundredth, also where they are shown."""
 
 CLOSE = 1e-9
-Prices = tuple[int | None, ...]
+Costs = tuple[int | None, ...]
 """Of a typical request, by tier in the order of TIERS; None where a tier has nobody."""
 
 
@@ -65,9 +67,8 @@ class Thresholds(Struct, frozen=True):
         return next((tier for tier, last in self.upto if score <= last), self.upto[-1][0])
 
     def reason(self, score: float) -> str:
-        return (
-            f"score {score:.2f}: a cheap model fails such a request in {round(score * 100)} of 100; {self.words}"
-        )
+        of_100 = round(score * 100) or "fewer than 1"
+        return f"score {score:.2f}: a cheap model fails such a request in {of_100} of 100; {self.words}"
 
 
 class _Piece(Struct, frozen=True):
@@ -96,28 +97,30 @@ def in_force(catalog: Catalog, quality: float, today: datetime.date) -> Threshol
     return found
 
 
-def prices_of(catalog: Catalog, today: datetime.date) -> Prices:
-    """What a typical request costs at the model of each tier that `auto` asks first, in nano-dollars."""
-    return tuple(
-        min(
-            (
-                pricing.cost(TYPICAL, model.price)
-                for model in catalog.tiers[tier]
-                if model.price is not None
-                and catalog.providers[model.provider].available
-                and (model.retired_on is None or today < model.retired_on)
-            ),
-            default=None,
-        )
-        for tier in TIERS
-    )
+def prices_of(catalog: Catalog, today: datetime.date) -> dict[str, Price]:
+    """Of the model of each tier that is cheapest for a typical request; a tier without any is left out."""
+    found: dict[str, Price] = {}
+    for tier in TIERS:
+        targets = (catalog.target(m) for m in catalog.tiers[tier] if m.retired_on is None or today < m.retired_on)
+        prices = [target.price for target in targets if target is not None]
+        if prices:
+            found[tier] = min(prices, key=typical_cost)
+    return found
+
+
+def typical_cost(price: Price) -> int:
+    return pricing.cost(TYPICAL, price)
+
+
+def of(quality: float, prices: Mapping[str, Price]) -> Thresholds:
+    """The cheapest that keeps this share of the best tier's quality."""
+    return _of(quality, tuple(typical_cost(prices[tier]) if tier in prices else None for tier in TIERS))
 
 
 @functools.lru_cache(maxsize=64)
-def of(quality: float, prices: Prices) -> Thresholds:
-    """The cheapest that keeps this share of the best tier's quality."""
-    there = [place for place, price in enumerate(prices) if price is not None] or [len(TIERS) - 1]
-    costs = [prices[place] or 0 for place in there]
+def _of(quality: float, of_tiers: Costs) -> Thresholds:
+    there = [place for place, cost in enumerate(of_tiers) if cost is not None] or [len(TIERS) - 1]
+    costs = [of_tiers[place] or 0 for place in there]
     pieces, top = _pieces(there)
     tiers, lost, spent = _chosen(pieces, costs, (1 - quality) * top)
     upto = []
@@ -135,7 +138,7 @@ def _words(quality: float, upto: Sequence[tuple[str, float]]) -> str:
     if not bounded:
         return f"{target} all is for {rest}"
     (first, last), *others = bounded
-    return ", ".join((f"{target} {first} takes up to {last:g}", *(f"{name} up to {to:g}" for name, to in others)))
+    return f"{target} {first} takes up to {last:.2f}" + "".join(f", {name} up to {to:.2f}" for name, to in others)
 
 
 def _chosen(pieces: Sequence[_Piece], costs: Sequence[int], bearable: float) -> tuple[list[int], float, float]:

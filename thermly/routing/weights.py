@@ -16,12 +16,14 @@ UNIT = 10_000
 
 
 class Row(Struct, frozen=True, array_like=True, gc=False):
-    """One measure: it counts between `low` and `high` only, so that no strange text is judged beyond all bounds."""
+    """One measure: it counts between `low` and `high` only, so that no strange text is judged beyond all bounds.
+    `bend` weighs the square of its distance from the middle between them."""
 
     measure: str
     low: int
     high: int
     slope: int
+    bend: int = 0
 
 
 class Stored(Struct, frozen=True):
@@ -36,14 +38,17 @@ class Head(Struct, frozen=True, gc=False):
     base: float
     evidence: float
     measures: tuple[str, ...]
-    terms: tuple[tuple[int, float, float, float], ...]
+    terms: tuple[tuple[int, float, float, float, float, float], ...]
+    """Place among the values, low, high, slope, middle, bend."""
 
     def parts(self, values: tuple[float, ...]) -> list[float]:
         """What each of `measures` adds."""
-        return [
-            slope * (low if (value := values[place]) < low else high if value > high else value)
-            for place, low, high, slope in self.terms
-        ]
+        parts = []
+        for place, low, high, slope, middle, bend in self.terms:
+            value = values[place]
+            value = low if value < low else high if value > high else value
+            parts.append(slope * value + bend * (value - middle) ** 2 if bend else slope * value)
+        return parts
 
 
 _decoder = msgspec.json.Decoder(dict[str, Stored])
@@ -61,5 +66,10 @@ def _head(stored: Stored, form: str, names: tuple[str, ...]) -> Head:
         stored.base / UNIT,
         stored.evidence / UNIT,
         tuple(row.measure for row in stored.rows),
-        tuple((places[row.measure], row.low / UNIT, row.high / UNIT, row.slope / UNIT) for row in stored.rows),
+        tuple(_term(row, places[row.measure]) for row in stored.rows),
     )
+
+
+def _term(row: Row, place: int) -> tuple[int, float, float, float, float, float]:
+    low, high = row.low / UNIT, row.high / UNIT
+    return place, low, high, row.slope / UNIT, (low + high) / 2, row.bend / UNIT

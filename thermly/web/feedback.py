@@ -8,10 +8,12 @@ from flask.typing import ResponseReturnValue
 
 from thermly import feedback, ids
 from thermly.dialects import feedback as dialect
+from thermly.errors import NotFound
 from thermly.gateway import Gateway
 from thermly.web import callers, respond
 from thermly.web.edge import Body
 from thermly.web.limits import Limits
+from thermly.web.respond import Headers
 from thermly.web.surfaces import Surface
 
 
@@ -29,6 +31,8 @@ def _register(app: Flask, surface: Surface, gateway: Gateway, limits: Limits) ->
         asked = dialect.read_request(request.whole_body())
         with limits.admitted(caller) as told:
             kept = feedback.rate(gateway.database, caller, asked.response_id, asked.points, asked.comment or "")
+        if kept is None:  # it was looked for, so it counts
+            raise _unknown(asked.response_id, told)
         body = dialect.write_reply(
             dialect.Feedback(
                 id="feedback_" + kept.id,
@@ -40,3 +44,13 @@ def _register(app: Flask, surface: Surface, gateway: Gateway, limits: Limits) ->
             )
         )
         return respond.whole(body, ids.new(), told)
+
+
+def _unknown(response_id: str, headers: Headers) -> NotFound:
+    error = NotFound(
+        f"There is no response '{response_id}' that could be rated.",
+        param="response_id",
+        code="response_not_found",
+    )
+    error.headers += headers
+    return error

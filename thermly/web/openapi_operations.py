@@ -188,8 +188,8 @@ OPENAI = (
         "Rate a response",
         (Answer({JSON: feedback.Feedback}),),
         (*SENT, NotFound),
-        "Of one's own account, within 30 days; a later rating takes the place of an earlier one. Ratings show where "
-        "the router was wrong, and it can be taught by them.",
+        "Of one's own account, within 30 days; a later rating takes the place of an earlier one. Ratings show "
+        "where the router was wrong, and it can be taught by them.",
         (feedback.Body,),
         counted="chat",
         example={"response_id": "thermo-ID", "rating": "good"},

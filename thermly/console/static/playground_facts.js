@@ -41,7 +41,7 @@ function list(told, found, requestId) {
     row("Whole answer", `after ${millis(told.wholeMs)}`),
     row("Cost", found && found.cost + (found.estimated ? ", from estimated tokens" : "")),
     row("Saved", found?.saved && `${found.saved} against the best model`),
-    row("Request", found?.log ? h("a", { href: found.log }, request) : request));
+    row("Request", found ? h("a", { href: found.log }, request) : request));
 }
 
 const row = (name, words) => (words ? [h("dt", {}, name), h("dd", {}, words)] : null);
