@@ -31,7 +31,7 @@ CROSS_VALIDATED = HOUSE / "training" / "figures.json"
 PUBLISHED = HERE / "routing_published.json"
 HARD = re.compile(
     r"\b(prove|proof|derive|theorem|integral|equation|probability|matrix|algorithm|optimi[sz]e|refactor|debug"
-    r"|implement|architecture|analy[sz]e|compare|evaluate|step by step|calculate|compute|how many|function|sql)\b|\$",
+    r"|implement|architecture|analy[sz]e|compare|evaluate|step by step|calculate|compute|how many|sql)\b|\$",
     re.I,
 )
 
@@ -115,16 +115,54 @@ def calibration(rows: list[Row]) -> None:
         print(f"{line['rows']:7}{line['judged']:9.2f}{line['failed']:9.2f}")
 
 
+def swapped(text: str) -> str:
+    """Every twelfth word with two of its letters exchanged."""
+    words = text.split(" ")
+    for place in range(5, len(words), 12):
+        word = words[place]
+        if len(word) > 3 and word.isalpha():
+            words[place] = word[0] + word[2] + word[1] + word[3:]
+    return " ".join(words)
+
+
+LOREM = (
+    "Lorem ipsum dolor sit amet, consetetur sadipscing elitr, sed diam nonumy eirmod tempor invidunt ut labore. "
+)
+CHANGES: dict[str, Callable[[str], str]] = {
+    "politely": lambda text: "Please be so kind as to help me with this, I would be very grateful. " + text,
+    "thanks after": lambda text: text + "\n\nThank you very much!",
+    "lorem ipsum before": lambda text: LOREM * 3 + "\n\n" + text,
+    "typing errors": swapped,
+    "in capitals": str.upper,
+    "in small letters": str.lower,
+    "doubled spaces": lambda text: text.replace(" ", "  "),
+}
+
+
+def robustness(rows: list[Row]) -> None:
+    print("\nThe same requests written otherwise: how far the score moves, and how often the level does")
+    some = [row for row in rows if len(row["messages"]) == 1][:: max(1, len(rows) // 1_500)]
+    before = [routing.judge(routing.read(request(row))) for row in some]
+    for name, change in CHANGES.items():
+        moved, level = 0.0, 0
+        for row, was in zip(some, before, strict=True):
+            message = {"role": "user", "content": change(row["messages"][0]["content"])}
+            now = routing.judge(routing.read(request(row | {"messages": [message]})))
+            moved += abs(now.score - was.score)
+            level += now.level != was.level
+        print(f"{name:20} score {moved / len(some):.3f}   level {level / len(some):5.1%}")
+
+
 def latency(rows: list[Row]) -> None:
     requests = [request(row) for row in rows[:: max(1, len(rows) // 3_000)]]
     took = []
     for each in requests:
-        began = time.perf_counter()
+        began = time.process_time()
         routing.judge(routing.read(each))
-        took.append(1_000 * (time.perf_counter() - began))
+        took.append(1_000 * (time.process_time() - began))
     took.sort()
     at = [took[min(len(took) - 1, int(share * len(took)))] for share in (0.5, 0.95, 0.99)]
-    print("\nMilliseconds to judge a request: p50 {:.2f}, p95 {:.2f}, p99 {:.2f}".format(*at))
+    print("\nMilliseconds of CPU to judge a request: p50 {:.2f}, p95 {:.2f}, p99 {:.2f}".format(*at))
 
 
 def main() -> None:
@@ -142,6 +180,7 @@ def main() -> None:
     cross_validated()
     published()
     calibration(rows)
+    robustness(rows)
     latency(rows)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from thermly.catalog import CAPABILITIES, Model, Price, ProviderRow, Target
-from thermly.cli import accounts, browsing, files, inspecting, people, running
+from thermly.cli import accounts, browsing, files, inspecting, people, routing, running
 from thermly.dialects import Bounds, openai_chat
 from thermly.dialects.openai_types import ChatBody
 from thermly.errors import InvalidRequest
@@ -44,7 +44,7 @@ def settings() -> Iterator[str]:
 def commands() -> Iterator[str]:
     yield "| Command | |"
     yield "| --- | --- |"
-    for module in (running, files, browsing, accounts, people, inspecting):
+    for module in (running, files, browsing, accounts, people, inspecting, routing):
         for command in module.COMMANDS:
             yield from command_rows(command, "thermly")
 

@@ -87,6 +87,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "recall": ("caller", "exchange", "fingerprint", "store"),
     "receipts": VALUES,
     "transcripts": (*VALUES, "metering", "store"),
+    "oidc": ("people", "plans", "settings", "trust", "store"),
     "trust": (),
     "webhooks": ("trust",),
     "mail": ("settings", "trust"),
@@ -152,7 +153,9 @@ ONLY_IN = {
     "pycurl": ("providers.upstream",),
     "sqlite3": ("store", "bill", "catalog_changes", "examination", "recall", "web", "cli"),
     "sqlite_utils": ("store",),
-    "requests": ("payments", "providers.fetching"),
+    "requests": ("oidc", "payments", "providers.fetching"),
+    "authlib": ("oidc",),
+    "joserfc": ("oidc",),
     "click": ("cli",),
 }
 
@@ -260,7 +263,6 @@ TESTED_ELSEWHERE = {
     "thermly.console": "tests/console, page by page",
     "thermly.console.sessions": "tests/console/test_console_guard.py",
     "thermly.recall": "tests/stories/test_cache.py",
-    "thermly.console.at": "tests/console, page by page",
     "thermly.console.billing_forms": "tests/console/test_console_billing.py, and those of codes, alerts, payments",
     "thermly.console.log_filters": "tests/console/test_console_log.py",
     "thermly.console.model_forms": "tests/console/test_console_models.py",

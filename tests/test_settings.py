@@ -27,7 +27,7 @@ def test_every_setting_has_a_default_a_help_text_and_a_field(tmp_path: Path) -> 
 
 def test_every_setting_can_be_set_in_the_environment_and_in_the_file(tmp_path: Path) -> None:
     wanted = {
-        s.name: s.choices[-1] if s.choices else (41 if isinstance(s.default, int) else "some text")
+        s.name: s.choices[-1] if s.choices else {int: 41, float: 0.75, str: "some text"}[type(s.default)]
         for s in SETTINGS
         if s.name != "instance"
     }
@@ -77,6 +77,10 @@ def test_a_secrets_file_that_cannot_be_read_is_named(tmp_path: Path, contents: b
         ("PORT", "-1", "THERMLY_PORT must be at least 0"),
         ("PORT", "65536", "THERMLY_PORT must be at most 65535"),
         ("WEB_THREADS", "0", "THERMLY_WEB_THREADS must be at least 1"),
+        ("ROUTING_QUALITY", "high", "THERMLY_ROUTING_QUALITY must be a number, not 'high'"),
+        ("ROUTING_QUALITY", "0.49", "THERMLY_ROUTING_QUALITY must be at least 0.5"),
+        ("ROUTING_QUALITY", "95", "THERMLY_ROUTING_QUALITY must be at most 1"),
+        ("ROUTING_QUALITY", "nan", "THERMLY_ROUTING_QUALITY must be at least 0.5"),
         ("LOG_LEVEL", "loud", "THERMLY_LOG_LEVEL must be one of debug, info, warning, error, not 'loud'"),
         ("INVALID_REQUEST_STATUS", "500", "must be one of 422, 400"),
         ("CACHE_SCOPE", "Account", "must be one of account, everyone, off"),

@@ -4,7 +4,7 @@ Knows: which form is fitted how. Must not know: files.
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from operator import mul
 
@@ -128,21 +128,19 @@ def scored(fit: Fit, heads: dict[str, Vector], example: Example) -> float:
 
 
 def calibrations(examples: list[Example], scores: dict[str, float]) -> dict[str, tuple[float, float]]:
-    """Form -> base and slope that make of a score the chance that the weak model fails; all units alike."""
+    """Form -> base and slope that make of a score the chance that the weak model fails; all sources alike."""
     of_form: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
         if example.id in scores:
             of_form[example.form].append(example)
+    rows_of = Counter(example.source for example in examples)
     found = {}
     for form in sorted(of_form):
         mine = of_form[form]
-        rows_of: dict[str, int] = defaultdict(int)
-        for example in mine:
-            rows_of[example.unit] += 1
         found[form] = platt(
             [scores[e.id] for e in mine],
             [1 - e.weak for e in mine],
-            [rows_of[e.unit] ** -0.5 for e in mine],
+            [1_000 / rows_of[e.source] for e in mine],
             SLOPES,
         )
     return found

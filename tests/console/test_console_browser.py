@@ -49,7 +49,7 @@ def test_every_page_can_be_used_by_everybody(chromium: Any, furnished: Any, sche
 
 def test_the_way_of_a_key(chromium: Any, stack: Stack, arrive: Arrive):
     visitor = arrive("member")
-    page = Guest(chromium, visitor).open("/keys")
+    page = Guest(chromium, visitor).open("/keys/new")
     page.get_by_label("Name").first.fill("my laptop")
     page.get_by_role("button", name=re.compile("create", re.I)).first.click()
     key = page.locator("code", has_text="sk-thermo-").first.inner_text().strip()

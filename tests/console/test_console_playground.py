@@ -48,9 +48,9 @@ def spent(visitor: Visitor) -> list[dict[str, Any]]:
 def test_an_answer_is_the_apis_own_and_is_paid_by_the_members_account(member: Visitor):
     response = ask(member, question())
     assert response.status_code == 200 and response.json()["object"] == "chat.completion"
-    assert response.headers["x-api-request-id"].startswith("req_")
+    assert response.headers["x-request-id"].startswith("req_")
     (row,) = wait_for(lambda: spent(member))
-    assert row["id"] == response.headers["x-api-request-id"].removeprefix("req_")
+    assert row["id"] == response.headers["x-request-id"].removeprefix("req_")
     assert row["key_name"] == "Playground" and row["cost_nanousd"] > 0
     (account,) = member.stack.rows("SELECT balance_nanousd AS b FROM account WHERE id = :id", id=member.account_id)
     assert account["b"] == 100 * 10**9 - row["cost_nanousd"]
@@ -104,7 +104,7 @@ def test_only_json_goes_along(member: Visitor):
 def test_refusals_are_the_apis_with_their_number(member: Visitor):
     response = ask(member, question(model="no-such-model"))
     assert response.status_code == 404 and "no-such-model" in response.json()["error"]["message"]
-    assert response.headers["x-api-request-id"].startswith("req_")
+    assert response.headers["x-request-id"].startswith("req_")
     response = ask(member, {"model": "auto"})
     assert response.status_code == 422 and response.json()["error"]["param"] == "messages"
 
@@ -188,7 +188,7 @@ def test_a_tab_that_is_not_there_is_not_found(member: Visitor):
 
 
 def test_what_a_request_has_cost_is_told_to_its_account_only(member: Visitor, arrive: Arrive):
-    id_ = ask(member, question("Hello there", "auto")).headers["x-api-request-id"].removeprefix("req_")
+    id_ = ask(member, question("Hello there", "auto")).headers["x-request-id"].removeprefix("req_")
     told = wait_for(lambda: member.get(f"/playground/runs/{id_}").json())
     assert told["cost"].startswith("$0.") and told["balance"] in ("$99.9999", "$100.0000")
     assert told["reasons"] and told["model"] and not told["estimated"]

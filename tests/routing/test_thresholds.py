@@ -90,7 +90,10 @@ def cheapest(quality, costs, of_three=(0, 1, 2)):
     for fast in range(101):
         for balanced in range(fast, 101):
             tiers = [(at >= fast) + (at >= balanced) for at in range(100)]
-            if sum(p.share * p.losses[t] for p, t in zip(pieces, tiers, strict=True)) <= (1 - quality) * top + 1e-9:
+            if (
+                sum(p.share * sum(p.gains[t:]) for p, t in zip(pieces, tiers, strict=True))
+                <= (1 - quality) * top + 1e-9
+            ):
                 found.append(sum(p.share * costs[t] for p, t in zip(pieces, tiers, strict=True)))
     return min(found)
 

@@ -96,7 +96,8 @@ def test_what_came_from_the_cache_is_rated_too(
 
 def test_streams_are_rated_as_soon_as_they_have_ended(client: FlaskClient, make_key: Callable[..., str]) -> None:
     key = make_key()
-    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello!"}], "stream": True}
+    text = "Hello! [[sandbox: chunks=8 interval_ms=100]]"
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": text}], "stream": True}
     reply = post(client, key, "/v1/chat/completions", body)
     number = reply.headers["x-request-id"]
     early = post(client, key, "/v1/feedback", {"response_id": number, "rating": 1})

@@ -82,7 +82,7 @@ def per_mtok(pico_per_token: int) -> str:
     return usd(pico_per_token * 1000)
 
 
-@click.command()
+@click.command("ask")
 @click.argument("prompt", required=False)
 @click.option("--model", default="auto", show_default=True)
 @click.option("--explain", is_flag=True, help="Tell too what tiers cost, and what the thresholds are worth.")

@@ -26,17 +26,20 @@ class Asking(click.Group):
     """`thermly route "…"` asks, as long as what follows is not the name of a command; `--` before it says so."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
             args = ["ask", *args]
         return super().parse_args(ctx, args)
 
 
 @click.group("route", cls=Asking)
 def route_group() -> None:
-    """Which model would answer, how that went, and what ratings teach."""
+    """Which model would answer, how that went, and what ratings teach.
+
+    `thermly route "…"` stands for `thermly route ask "…"`.
+    """
 
 
-route_group.add_command(ask, "ask")
+route_group.add_command(ask)
 
 
 # ---- report

@@ -3,6 +3,7 @@
 Knows: how it is put together. Must not know: any page.
 """
 
+import contextlib
 import functools
 import os
 import secrets
@@ -37,14 +38,14 @@ class At:
 
 
 def of_file(path: Path) -> bytes:
-    """The secret in the file, made by whoever comes first."""
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(fd, "w", encoding="ascii") as file:
+    """The secret in the file, made by whoever comes first; it is there whole or not at all."""
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
             file.write(secrets.token_hex(32))
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
     return path.read_text(encoding="ascii").encode()
 
 

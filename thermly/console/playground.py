@@ -68,9 +68,7 @@ def ask(path: str) -> ResponseReturnValue:
         abort(404)
     if request.mimetype != "application/json":
         abort(400)
-    response = _asked("POST", path, request.get_data(cache=False))
-    response.headers["x-api-request-id"] = response.headers["x-request-id"]  # the console numbers answers itself
-    return response
+    return _asked("POST", path, request.get_data(cache=False))
 
 
 def run(request_id: str) -> ResponseReturnValue:

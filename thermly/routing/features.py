@@ -65,7 +65,7 @@ _number = re.compile(r"\d+")
 _command = re.compile(r"\\[a-z]")
 _far_script = re.compile(r"[^\x00-\u024f\u2000-\u22ff]")
 _asked = re.compile(
-    r"(?<![\d.,])(\d[\d.,]{0,9})[ -]?(words?|wörter|worte|wort|mots|palabras|parole|kelime|слов|字|词|語|단어"
+    r"(\d[\d.,]{0,9})[ -]?(words?|wörter|worte|wort|mots|palabras|parole|kelime|слов|字|词|語|단어"
     r"|pages?|seiten|páginas|pagine|sayfa|страниц|页)"
 )
 _kind_of_word = _by_word(WORDS)
@@ -158,7 +158,8 @@ def _kind(word: str) -> str | None:
 
 def _asked_words(text: str) -> int:
     """The length that the answer shall have, where the user says one."""
-    match = _asked.search(text)
+    matches = (m for m in _asked.finditer(text) if m.start() == 0 or text[m.start() - 1] not in "0123456789.,")
+    match = next(matches, None)
     if match is None:
         return 0
     number = int(re.sub(r"\D", "", match[1])[:6])

@@ -19,6 +19,8 @@ FAR_SHARE = 0.1
 """From this share of signs in a far script on, questions with options are of a form of their own."""
 MANY_OPTIONS = 5
 DEEPEST = 4
+LEAST_WORDS = 14
+"""A sum in fewer words is a trifle."""
 MOST_GRID = 60.0
 GRID_SIZE = 13.0
 """On the scale of `_grid`: where strong models still solve a logic grid and weak ones do not."""
@@ -38,7 +40,7 @@ class Options(Struct, frozen=True, gc=False):
 
 _log = math.log1p
 _token = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+(?:[.,]\d+)*")
-_marker = re.compile(r"([A-P])[.):．、][ \t]*")
+_marker = re.compile(r"([A-Pa-p])[.):．、][ \t]*")
 _sentence = re.compile(r"[.!?。！？](?=\s|$)")
 _formula = re.compile(r"\\[a-zA-Z]+")
 _code_line = re.compile(
@@ -134,7 +136,10 @@ def _form(text: str, tools: Sequence[Tool], options: Options | None) -> str:
 
 def _is_sum(text: str) -> bool:
     """Numbers, and words that reckon with them; or an amount asked for of amounts in words."""
-    tokens = set(_token.findall(text.lower()))
+    said = _token.findall(text.lower())
+    if len(said) < LEAST_WORDS:
+        return False
+    tokens = set(said)
     numbers = sum(word < ":" for word in tokens)
     asks = "?" in text
     if numbers:
@@ -149,7 +154,7 @@ def _options(text: str) -> Options | None:
     for mark in _marker.finditer(text):
         if mark.start() and text[mark.start() - 1] not in BEFORE_MARK:
             continue
-        if mark[1] == "A":
+        if mark[1] in "Aa":
             run = [mark]
         elif run and ord(mark[1]) == ord(run[-1][1]) + 1:
             run.append(mark)

@@ -72,10 +72,10 @@ class Thresholds(Struct, frozen=True):
 
 
 class _Piece(Struct, frozen=True):
-    """A hundredth of the scores. `losses`: by tier, how much more often it fails than the best of those there."""
+    """A hundredth of the scores. `gains`: from each tier that is there to the next, how much less often it fails."""
 
     share: float
-    losses: tuple[float, ...]
+    gains: tuple[float, ...]
 
 
 class _Step(Struct, frozen=True, order=True):
@@ -146,7 +146,7 @@ def _chosen(pieces: Sequence[_Piece], costs: Sequence[int], bearable: float) -> 
     that gain most for the money, until no more is lost than is bearable."""
     cheapest = min(range(len(costs)), key=lambda place: (costs[place], -place))
     tiers = [cheapest] * len(pieces)
-    lost = sum(piece.share * piece.losses[cheapest] for piece in pieces)
+    lost = sum(piece.share * sum(piece.gains[cheapest:]) for piece in pieces)
     spent = sum(piece.share for piece in pieces) * costs[cheapest]
     for step in sorted(step for at, piece in enumerate(pieces) for step in _steps(at, piece, costs, cheapest)):
         if lost <= bearable + CLOSE:
@@ -164,7 +164,7 @@ def _steps(at: int, piece: _Piece, costs: Sequence[int], tier: int) -> Iterator[
         found = [
             _Step((costs[to] - costs[tier]) / gain, -at, to, gain, costs[to] - costs[tier])
             for to in range(tier + 1, len(costs))
-            if (gain := piece.losses[tier] - piece.losses[to]) > 0
+            if (gain := sum(piece.gains[tier:to])) > 0
         ]
         if not found:
             return
@@ -199,7 +199,7 @@ def _pieces(there: Sequence[int]) -> tuple[list[_Piece], float]:
         low, middle, high = (UNIT * (step + part) / STEPS for part in (0, 0.5, 1))
         share = (_between(until, below, high) - _between(until, below, low)) / total
         by_tier = [_between(scores, gain, middle) for gain in gains]
-        pieces.append(_Piece(share, tuple(sum(by_tier[place : there[-1]]) for place in there)))
+        pieces.append(_Piece(share, tuple(sum(by_tier[a:b]) for a, b in pairwise(there))))
     failed = sum(share * fail for share, fail in zip(shares, fails[there[-1]], strict=True))
     return pieces, 1 - failed / total / UNIT
 

@@ -39,7 +39,7 @@ async function message(response) {
   }
 }
 
-export const idOf = (response) => response.headers.get("x-api-request-id");
+export const idOf = (response) => response.headers.get("x-request-id");
 
 // The chunks of a stream; ends well only with its last word.
 export async function* chunks(response) {
