@@ -75,7 +75,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "turns": ("store",),
     "web": (
         *(*VALUES, "dialects", "gateway", "embeddings", "images", "counting", "listing", "memory", "store"),
-        *("background", "generated", "genui", "metrics", "web"),
+        *("background", "feedback", "generated", "genui", "metrics", "web"),
     ),
     "metrics": ("jobs", "store"),
     "people": (*VALUES, "store"),
@@ -88,6 +88,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "receipts": VALUES,
     "transcripts": (*VALUES, "metering", "store"),
     "oidc": ("people", "plans", "settings", "trust", "store"),
+    "feedback": (*VALUES, "store"),
+    "hindsight": (*VALUES, "routing", "store"),
+    "learning": (*VALUES, "routing", "store"),
     "trust": (),
     "webhooks": ("trust",),
     "mail": ("settings", "trust"),
@@ -112,7 +115,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "configured": VALUES,
     "context": (
         *(*VALUES, "background", "bill", "catalog_changes", "gateway", "images", "jobs", "memory", "providers"),
-        *("storage", "store"),
+        *("learning", "routing", "storage", "store"),
     ),
     "accounting": (*VALUES, "alerts", "context", "store"),
     "examination": (*VALUES, "bill", "catalog_changes", "redis_server", "store"),

@@ -1,6 +1,7 @@
 """`thermly route --batch`: a request a line, an answer a line, whatever the lines are."""
 
 import datetime
+import datetime
 import json
 import subprocess
 import sys

@@ -1,4 +1,8 @@
+import time
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from thermly.exchange import ChatRequest, Message, Text, Tool
 from thermly.routing import judge, read
@@ -90,3 +94,43 @@ def test_more_of_the_same_is_never_easier():
     assert scores == sorted(scores)
     tools = [judged("Book a flight", tools=(Tool("x"),) * count).score for count in range(6)]
     assert tools == sorted(tools)
+
+
+@pytest.mark.parametrize("text", [*SHORT_FACTS, *EVERYDAY, *PROOFS, *REFACTORINGS, *LEGAL])
+@pytest.mark.parametrize(
+    "change",
+    [
+        str.upper,
+        str.lower,
+        lambda text: text.replace(" ", "  "),
+        lambda text: "Please be so kind as to help me with this. " + text,
+        lambda text: text + " Thank you very much!",
+    ],
+)
+def test_what_is_only_written_otherwise_stays_within_a_level(text, change):
+    assert abs(judged(change(text)).level - judged(text).level) <= 1
+
+
+def test_a_proof_stays_a_proof_whatever_stands_before_it():
+    lorem = "Lorem ipsum dolor sit amet, consetetur sadipscing elitr, sed diam nonumy eirmod tempor. " * 20
+    assert judged(lorem + PROOFS[0]).level >= 4
+    assert judged("Prove that $x^2 + y^2 \\ge 2xy$ for all real $x$ and $y$.").level >= 4
+    assert judged("Refactor this function over several files:\n```python\ndef f(x):\n    return x\n```").level >= 4
+
+
+def test_a_trained_head_says_what_it_took_the_request_for():
+    question = "Which of these is a noble gas?\nA. Oxygen\nB. Neon\nC. Iron\nD. Chlorine"
+    assert judged(question).reasons[0].startswith("a question with options")
+    assert 2 <= judged(question).level <= 4
+    shouted = [judged(question.replace("gas", "gas" + "!" * count)).score for count in (0, 1, 50)]
+    assert max(shouted) - min(shouted) < 0.1
+
+
+@given(st.text(max_size=200), st.integers(1, 100), st.integers(0, 3))
+def test_long_conversations_are_judged_quickly(text, turns, tools):
+    messages = tuple(Message(("user", "assistant")[i % 2], (Text(text * 50),)) for i in range(turns))
+    request = ChatRequest("auto", messages, tools=(Tool("x"),) * tools)
+    judge(read(request))
+    began = time.process_time()
+    assert 0 < judge(read(request)).score < 1
+    assert time.process_time() - began < 0.05
