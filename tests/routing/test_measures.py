@@ -8,7 +8,9 @@ from thermly.exchange import Tool
 from thermly.routing.measures import NAMES, measure
 
 OPTIONS = "What is the boiling point of water?\nA. 90 °C\nB. 100 °C\nC. 110 °C\nD. None of these"
-GRID = "There are 3 houses.\n - Everyone has a name: `Ann`, `Bo`, `Cy`\n - Everyone has a pet: `cat`, `dog`, `owl`\n"
+GRID = (
+    "There are 3 houses.\n - Everyone has a name: `Ann`, `Bo`, `Cy`\n - Everyone has a pet: `cat`, `dog`, `owl`\n"
+)
 TOOL = Tool(
     "find_flight",
     "Finds a flight.",
@@ -83,7 +85,9 @@ def test_tools_are_measured_by_what_has_to_be_filled_in():
         assert 0 < one[name] < two[name]
 
 
-@pytest.mark.parametrize("broken", [{"properties": 3}, {"properties": {"a": 1}}, {"required": 5}, {"properties": []}])
+@pytest.mark.parametrize(
+    "broken", [{"properties": 3}, {"properties": {"a": 1}}, {"required": 5}, {"properties": []}]
+)
 def test_a_schema_may_be_anything(broken):
     assert measure("x", (Tool("a", None, broken),)).form == "tools"
 
@@ -95,8 +99,8 @@ def test_a_schema_may_be_very_deep():
     assert measure("x", (Tool("a", None, deep),)).form == "tools"
 
 
-PIECES = ["a", "1", " ", "\n", "\n ", "A. ", "A.B.", "'", '"', "[:", "[", "_", ".", "?", "\\", "- a: b,", "$", "write ",
-          " A", "def ", "a.b(", "  a=", "证", "1. ", "(A) ", "İ", "%^="]  # fmt: skip
+PIECES = ["a", "1", " ", "\n", "\n ", "A. ", "A.B.", "'", '"', "[:", "[", "_", ".", "?", "\\", "- a: b,", "$",
+          "write ", " A", "def ", "a.b(", "  a=", "证", "1. ", "(A) ", "İ", "%^="]  # fmt: skip
 
 
 @pytest.mark.parametrize("piece", PIECES)

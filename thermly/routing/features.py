@@ -56,7 +56,13 @@ class Features(Struct, frozen=True, gc=False):
 
 
 def _by_word(table: Mapping[str, str]) -> dict[str, str]:
-    return {word: f"{kind}_words" for kind, words in table.items() for word in words.split()}
+    return {_folded(word): f"{kind}_words" for kind, words in table.items() for word in words.split()}
+
+
+def _folded(text: str) -> str:
+    """In small letters, where capitals of languages with a dotless i come back as they went."""
+    text = text.lower()
+    return text if text.isascii() else text.replace("ı", "i").replace("\u0307", "")
 
 
 _word = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
@@ -81,7 +87,7 @@ def read(request: ChatRequest) -> Features:
     """What there is to say about a request before anybody has answered it."""
     last, earlier_chars, system_chars, turns = _turns(request)
     ends = _ends(last)
-    text = ends.lower()
+    text = _folded(ends)
     measured = measure(ends, request.tools)
     found = _word.findall(text)
     counts = _count_kinds(found, text)
