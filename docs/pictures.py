@@ -123,13 +123,14 @@ def draw(stack: Stack, folder: Path) -> None:
 def talk(page: Any, base: str) -> None:
     """A generated interface in the playground."""
     page.goto(base + "/playground?tab=interfaces")
-    page.get_by_label("Message").fill("Show me our sales of the year as a chart, a table and a form.")
+    page.get_by_label("Message").fill("Draw a chart of our sales in the last four quarters.")
     page.get_by_role("button", name="Send").click()
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(1_000)
 
 
 def shoot(page: Any, path: Path) -> None:
+    page.evaluate("scrollTo(0, 0)")
     height = min(2_400, page.evaluate("document.documentElement.scrollHeight"))
     clip = {"x": 0, "y": 0, "width": page.viewport_size["width"], "height": height}
     quality = {"type": "jpeg", "quality": 60} if KIND == "jpg" else {}

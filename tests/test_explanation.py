@@ -35,6 +35,11 @@ def test_a_hard_prompt_goes_to_the_best(catalog: Catalog):
     assert explain(Wish(HARD, "fast"), catalog, set(), TODAY).tier == "fast"
 
 
+def test_the_quality_to_keep_decides_too_and_is_told(catalog: Catalog):
+    frugal = explain(Wish(HARD), catalog, set(), TODAY, quality=0.5)
+    assert frugal.tier == "fast" and "for a quality of 50 %" in frugal.judgement.reasons[-1]
+
+
 def test_what_comes_along_leaves_out_who_is_not_able(catalog: Catalog):
     without = {name for name, _ in explain(Wish("Hello!"), catalog, set(), TODAY).passed_over}
     found = explain(Wish("Hello!", tools=True, schema=True, image=True), catalog, set(), TODAY)

@@ -82,7 +82,7 @@ def explain(
         refusal = error.message
     targets = plan.targets if plan else ()
     return Explanation(
-        judgement,
+        plan.judgement if plan else judgement,
         plan.tier if plan else None,
         tuple(
             Candidate(t.model, t.name in cooling, _cost(usage, t.price) if i < PRICED else None)

@@ -86,6 +86,26 @@ def test_route_tells_who_would_answer_and_why(run: Run, base: Database, monkeypa
     assert books.number(base, "SELECT COUNT(*) FROM usage") == 0
 
 
+def test_route_explains_the_thresholds_that_follow_from_quality_and_prices(
+    run: Run, base: Database, instance: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def facts(*words: str) -> dict[str, Any]:
+        (found,) = json.loads(run("route", "--json", *words, "Hello!").stdout)
+        return dict(found)
+
+    explained = facts("--explain")
+    assert explained["auto"].startswith("for a quality of 95 % fast takes up to 0.")
+    assert explained["auto"] in explained["reasons"][-1]
+    assert explained["cost_of"][1] == "fast $0.00035", "1,000 tokens at $0.10 and 500 at $0.50 a million"
+    assert explained["on_public_data"].startswith("95.")
+    assert "on_public_data" not in facts()
+    monkeypatch.setenv("THERMLY_ROUTING_QUALITY", "1")
+    assert (facts()["tier"], facts("--explain")["auto"]) == ("best", "for a quality of 100 % all is for best")
+    monkeypatch.setenv("THERMLY_ROUTING_QUALITY", "0.9")
+    (instance / "thermly.toml").write_text("[models.gpt-6-luna]\ninput_per_mtok = 0.01\noutput_per_mtok = 0.05\n")
+    assert "fast $0.000035" in facts("--explain")["cost_of"]
+
+
 def test_route_asks_what_is_cooling_down_last(run: Run, base: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "secret")
     (before,) = json.loads(run("route", "--json", "--model", "fast", "Hello!").stdout)

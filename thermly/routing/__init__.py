@@ -5,6 +5,7 @@ complexity   numbers -> how hard it is, and why; the file that a trained model r
 names        a direct name -> its one target
 drawing      an image request -> its one target, and its words for size and quality
 sticky       the turns of a conversation -> a tier that does not change from turn to turn
+thresholds   the quality to keep, and prices -> the scores up to which each tier is asked
 targets      how hard, who is able, who is there -> whom to ask, in order
 """
 

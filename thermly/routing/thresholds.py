@@ -72,7 +72,8 @@ class Thresholds(Struct, frozen=True):
 
 
 class _Piece(Struct, frozen=True):
-    """A hundredth of the scores. `gains`: from each tier that is there to the next, how much less often it fails."""
+    """A hundredth of the scores. `gains`: by how much each tier that is there fails less often than the one before,
+    from the second on."""
 
     share: float
     gains: tuple[float, ...]
