@@ -56,9 +56,11 @@ def _read(path: Path) -> bytes:
     return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
 
 
-def examples(rows: list[dict[str, Any]]) -> list[Example]:
+def examples(rows: list[dict[str, Any]], draw: int = 0) -> list[Example]:
+    """`draw`: which of many ways to deal the rows into folds."""
     found = [_example(row) for row in rows]
-    for example, fold in zip(found, folds([_text(row) for row in rows]), strict=True):
+    mine = [(example, _text(row)) for example, row in zip(found, rows, strict=True) if _may_train(example)]
+    for (example, _), fold in zip(mine, folds((text for _, text in mine), draw), strict=True):
         example.fold = fold
     return found
 
@@ -83,7 +85,7 @@ def _text(row: dict[str, Any]) -> str:
     return "\n".join(m["content"] for m in row["messages"] if isinstance(m["content"], str))
 
 
-def folds(texts: Iterable[str]) -> list[int]:
+def folds(texts: Iterable[str], draw: int = 0) -> list[int]:
     """Rows that share a run of words are in the same fold, so that no head is tested on what it has seen."""
     runs = [_runs(text) for text in texts]
     seen_in = Counter(run for each in runs for run in each)
@@ -92,7 +94,7 @@ def folds(texts: Iterable[str]) -> list[int]:
     for row, each in enumerate(runs):
         for run in sorted(run for run in each if seen_in[run] <= COMMON)[:SHINGLE]:
             group[_root(group, row)] = _root(group, first.setdefault(run, row))
-    return [_hash(f"fold {_root(group, row)}") % FOLDS for row in range(len(runs))]
+    return [_hash(f"fold {draw} {_root(group, row)}") % FOLDS for row in range(len(runs))]
 
 
 def _root(group: list[int], row: int) -> int:
@@ -112,4 +114,8 @@ def _hash(text: str) -> int:
 
 
 def trainable(found: Iterable[Example]) -> Iterator[Example]:
-    return (example for example in found if example.source not in NEVER_TRAINED_ON)
+    return filter(_may_train, found)
+
+
+def _may_train(example: Example) -> bool:
+    return example.source not in NEVER_TRAINED_ON

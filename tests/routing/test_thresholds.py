@@ -195,7 +195,7 @@ def test_a_model_counts_until_the_day_that_it_retires():
 
 def test_with_what_ships_easy_requests_are_for_fast_and_hard_ones_for_best():
     found = in_force(SHIPPED, QUALITY, TODAY)
-    assert (found.tier(0.1), found.tier(0.4), found.tier(0.6)) == TIERS
+    assert (found.tier(0.1), found.tier(0.3), found.tier(0.6)) == TIERS
     assert settings.BY_NAME["routing_quality"].default == QUALITY
 
 

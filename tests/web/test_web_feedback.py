@@ -125,7 +125,7 @@ def test_nobody_rates_the_answers_of_others(
     "thermo-" + "g" * 22,
     "feedback_" + "0" * 23,
     "é",
-])  # fmt: skip
+], ids=["unknown", "of tomorrow", "no number", "long", "no hexadecimal", "too long", "no ascii"])  # fmt: skip
 def test_what_is_no_response_is_not_found(client: FlaskClient, make_key: Callable[..., str], number: str) -> None:
     told = post(client, make_key(), "/v1/feedback", {"response_id": number, "rating": 1})
     assert (told.status_code, told.json["error"]["param"]) == (404, "response_id")

@@ -101,7 +101,7 @@ def _some(count: int, enough: int = 3) -> float:
 
 def _up_to(enough: int, count: int) -> float:
     """The first tells most."""
-    return min(count, enough) ** 0.8
+    return float(min(count, enough)) ** 0.8
 
 
 def _length(f: Features) -> float:
@@ -135,7 +135,7 @@ SIGNALS = (
     Signal("greeting_words", -3.0, _small_talk, "short greeting"),
     Signal("lookup_words", -0.8, lambda f: _small(f.lookup_words, f), "asks for a short fact"),
     Signal("translation_words", -0.4, lambda f: _small(f.translation_words, f), "asks for a short translation"),
-    Signal("proof_words", 3.2, lambda f: _some(f.proof_words), "asks for a proof"),
+    Signal("proof_words", 3.5, lambda f: _some(f.proof_words), "asks for a proof"),
     Signal("refactor_words", 3.0, lambda f: _some(f.refactor_words), "asks for work on a code base"),
     Signal("legal_words", 1.6, lambda f: min(f.legal_words / 4, 1.0), "is about law"),
     Signal("analysis_words", 1.0, lambda f: _some(f.analysis_words), "asks for an analysis"),

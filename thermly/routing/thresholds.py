@@ -33,6 +33,8 @@ UNIT = 10_000
 
 QUALITY = 0.95
 TYPICAL = Usage(1_000, output_tokens=500)
+"""For comparing prices only. The same at every score: what makes a request dear must not make its tier lower."""
+
 STEPS = 100
 """Scores are told apart to the hundredth, also where they are shown."""
 
