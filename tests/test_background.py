@@ -47,7 +47,7 @@ class Here:
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway, self.base = gateway, gateway.database
-        self.memory, self.handed_on = Memory(gateway.database, 30), list[str]()
+        self.memory, self.handed_on = Memory(gateway.database, 30, 512), list[str]()
         self.background = Background(gateway, self.memory, self.later)
         payer = books.payer(gateway.database, credit_nanousd=10**12)
         self.caller = Caller(payer.account_id, "someone", payer.key_id, "pro", None, None)

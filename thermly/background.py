@@ -131,7 +131,7 @@ class Background:
             if not keys.is_good(tx, request.caller.key_id, _now_ms()):
                 raise PermissionDenied("The API key or its account is no longer served.")
         answer = self._gateway.answer(request.chat, request.caller, request.surface, number)
-        look_at = time.monotonic() + LOOK_UP_S
+        look_at = 0.0
         try:
             for event in answer:
                 if answer.smart:

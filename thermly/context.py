@@ -46,7 +46,7 @@ def images(at: Gateway) -> Images:
 
 
 def memory(at: Gateway) -> Memory:
-    return Memory(at.database, at.settings.memory_lifetime_d)
+    return Memory(at.database, at.settings.memory_lifetime_d, at.settings.memory_max_mib)
 
 
 def background(at: Gateway) -> Background:

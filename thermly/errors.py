@@ -17,6 +17,7 @@ Knows: kinds, their HTTP status, what a caller may be told. Must not know: any d
     ├── Internal            500
     ├── UpstreamFailed      502 one upstream failed; another may still answer, `retry_after_s` if it told
     └── Unavailable         503 every candidate failed
+        └── ShuttingDown         the gateway stops and has waited for as long as it may
 """
 
 
@@ -125,6 +126,11 @@ class Unavailable(GatewayError):
     status = 503
     kind = "unavailable"
     code = "service_unavailable"
+
+
+class ShuttingDown(Unavailable):
+    kind = "shutting_down"
+    code = "shutting_down"
 
 
 def kinds() -> dict[str, type[GatewayError]]:

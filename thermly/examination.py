@@ -13,7 +13,7 @@ from thermly.bill import OF_JOB
 from thermly.catalog import CatalogError
 from thermly.catalog_changes import CatalogChanges
 from thermly.settings import Settings
-from thermly.store import db, images, limits, money, owners, usage
+from thermly.store import db, images, limits, memory, money, owners, usage
 from thermly.store.db import Database
 
 
@@ -35,6 +35,7 @@ def examine(settings: Settings) -> list[Finding]:
         _schema(base),
         _integrity(base),
         _books(base),
+        _memory(base),
         _orphans(settings, base),
         _accounting(base),
         *_catalog(settings, base),
@@ -70,6 +71,17 @@ def _books(base: Database) -> Finding:
         return Finding("balances equal the ledger", False, text)
     assert row is not None
     return Finding("balances equal the ledger", True, f"{row[0]} account(s), {row[1] / 1e9:.6f} USD in all")
+
+
+def _memory(base: Database) -> Finding:
+    with base.each() as tx:
+        wrong = memory.contradictions(tx)
+        row = tx.one("SELECT COALESCE(SUM(memory_bytes), 0) FROM account")
+    if wrong:
+        text = "; ".join(f"{c.account}: {c.stored_bytes} bytes, its rows say {c.rows_bytes}" for c in wrong[:5])
+        return Finding("memory is counted right", False, text)
+    assert row is not None
+    return Finding("memory is counted right", True, f"{row[0] / 1_048_576:.1f} MiB of responses and conversations")
 
 
 def _orphans(settings: Settings, base: Database) -> Finding:

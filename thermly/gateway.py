@@ -101,10 +101,12 @@ class Gateway:
 
     def check(self, request: ChatRequest, caller: Caller) -> None:
         """Raise what would be raised at once for this request, before anything is held or asked."""
-        self.plan(request, caller)
+        size = pricing.measure(request)
+        target = self.plan(request, caller, size.estimate).targets[0]
         with self.database.each() as tx:
             funds = money.funds(tx, caller.account_id, caller.key_id, _now_ms())
-        if funds.least <= 0:
+        input_bound = _input_bound(size, target)
+        if pricing.affordable_output(funds.least, input_bound, request.n, target.price) < _shortest(request):
             raise refusal(funds)
 
     def plan(self, request: ChatRequest, caller: Caller, input_tokens: int | None = None) -> routing.Plan:
@@ -346,7 +348,7 @@ class Answer:
             funds = bill.funds()
             payable = funds.least + (bill.held_nanousd or 0)
             bound = min(bound, pricing.affordable_output(payable, input_bound, request.n, price))
-            if bound < min(SHORT_ANSWER_TOKENS, request.max_output_tokens or SHORT_ANSWER_TOKENS):
+            if bound < _shortest(request):
                 break
             self._lowered = True
         if first:
@@ -357,7 +359,7 @@ class Answer:
         return pricing.ceiling(self._input_bound(target), output_bound, self._request.n, target.price)
 
     def _input_bound(self, target: Target) -> int:
-        return min(self._size.bound(target.provider.kind), target.model.context_window)
+        return _input_bound(self._size, target)
 
     def _output_bound(self, target: Target) -> int:
         request, model = self._request, target.model
@@ -473,6 +475,15 @@ def _first(events: Iterator[Event]) -> Generator[Event, None, Event]:
             return event
         yield event
     raise UpstreamFailed("The model's provider sent nothing.")
+
+
+def _input_bound(size: pricing.Size, target: Target) -> int:
+    return min(size.bound(target.provider.kind), target.model.context_window)
+
+
+def _shortest(request: ChatRequest) -> int:
+    """The least that an answer must be able to say."""
+    return min(SHORT_ANSWER_TOKENS, request.max_output_tokens or SHORT_ANSWER_TOKENS)
 
 
 def _rank(target: Target) -> int:

@@ -8,6 +8,8 @@ import logging
 import time
 from collections.abc import Generator, Iterable, Iterator
 
+from msgspec.structs import replace
+
 from thermly.caller import Caller
 from thermly.errors import GatewayError
 from thermly.exchange import (
@@ -31,6 +33,9 @@ log = logging.getLogger("thermly.generated")
 
 # Only a write tells that a client has left, and what the model writes until then is paid for.
 SIGN_OF_LIFE_S = 0.25
+
+LEAST_REPAIR_TOKENS = 64
+"""What one component with a sentence takes. Where the caller's bound leaves less, a repair would be cut off too."""
 
 
 class Generated:
@@ -78,22 +83,33 @@ class Generated:
         end, done = yield from _shown(self._answer, framer)
         out, faults = framer.review()
         yield from out
-        if faults and end.reason == "stop":
-            done = yield from self._mended(framer, done)
+        left = self._left(done)
+        if faults and end.reason == "stop" and (left is None or left >= LEAST_REPAIR_TOKENS):
+            end, done = yield from self._mended(framer, end, done, left)
         yield from framer.see(end)
         yield done
 
-    def _mended(self, framer: Framer, done: Done) -> Generator[Event, None, Done]:
+    def _left(self, done: Done) -> int | None:
+        """What of the caller's own bound the answer has not used up; None where there is no such bound."""
+        bound = self._prepared.max_output_tokens
+        return None if bound is None else bound - (done.usage or Usage()).output_tokens
+
+    def _mended(
+        self, framer: Framer, end: End, done: Done, left: int | None
+    ) -> Generator[Event, None, tuple[End, Done]]:
         """Ask once for what is missing, within the frame that is open. The end of both calls."""
         again = repair(self._prepared, self._library, framer.written, framer.told, framer.review()[1])
+        again = replace(again, max_output_tokens=left)
         framer.again()
         try:
             self._current = self._gateway.answer(again, self._caller, self._surface)
-            _, more = yield from _shown(_texts(self._current), framer)
+            last, more = yield from _shown(_texts(self._current), framer)
         except GatewayError as error:  # what there is can be shown, and says what it lacks
             log.warning("req_%s could not be mended: %s %s", self.id, error.kind, error.detail)
-            return done
-        return Done(_sum(done.usage, more.usage), done.extras)
+            return end, done
+        # It calls no tool; whatever else ended it has ended the answer.
+        reason = end.reason if last.reason == "tool_calls" else last.reason
+        return replace(end, reason=reason), Done(_sum(done.usage, more.usage), done.extras)
 
 
 def _paced(events: Iterator[Event]) -> Iterator[Event]:

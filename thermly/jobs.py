@@ -3,15 +3,15 @@
 Jobs are enqueued by dotted name with ids and plain values only, serialised as JSON. A chat request enqueues
 nothing: it only sets a flag, and one thread per process turns flags into at most one job each few seconds. With
 Redis gone the flag stays set, requests are served on, and the jobs run when it is back. What takes long (images,
-responses in the background) is handed on one by one, to threads that wait side by side; which of them is made next
-is not the queue's business.
+responses in the background) is made by threads that wait side by side. To them a job only says that there is
+something to be made; what is, and what next, is not the queue's business.
 """
 
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
@@ -19,7 +19,8 @@ from msgspec import Struct
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue, SimpleWorker, Worker, worker_registration
-from rq.exceptions import DuplicateJobError, InvalidJobOperation, StopRequested
+from rq.exceptions import DequeueTimeout, DuplicateJobError, InvalidJobOperation, StopRequested
+from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 
@@ -154,7 +155,13 @@ class Pulse:
 
 class Steady(SimpleWorker):
     """A worker that takes it lightly when Redis has forgotten a job that was done, or is gone just then: what the
-    job was about is in the database."""
+    job was about is in the database. `beside`: the threads that wait in the same process."""
+
+    max_connection_wait_time = REDIS_AGAIN_S
+    beside: Sequence["Waiting"] = ()
+
+    def subscribe(self) -> None:
+        """Nobody sends it commands, and the thread that listens for them would outlive a Redis that is lost."""
 
     def handle_job_success(self, job: Any, queue: Any, started_job_registry: Any) -> None:
         try:
@@ -163,62 +170,100 @@ class Steady(SimpleWorker):
             log.warning("Redis does not know of a job that is done: %s", type(error).__name__)
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """A Redis that was started again has forgotten who listens. One that is gone is waited for by whoever asks
-        it for a job next."""
+        """A Redis that was started again has forgotten who listens, and whoever is at work would not tell it for
+        long. One that is gone is waited for by whoever asks it for a job next."""
         try:
             super().heartbeat(timeout, pipeline)
-            worker_registration.register(self, pipeline)
+            for worker in (self, *(thread.waiter for thread in self.beside if thread.waiter)):
+                worker_registration.register(worker, pipeline)
         except redis.ConnectionError:
             pass
 
 
 class Waiter(Steady):
-    """A worker in a thread, for jobs that take long: they wait for their upstreams nearly all of the time.
-    Signals are the main thread's business, and so are timeouts (the upstream's own)."""
+    """A worker in a thread, for what takes long: it waits for its upstreams nearly all of the time. Signals are the
+    main thread's business, and so are timeouts (the upstream's own)."""
 
     death_penalty_class = TimerDeathPenalty
-    at_work = False
 
-    def stop(self) -> None:
-        """Take up nothing more."""
-        self._stop_requested = True
+    def __init__(self, connection: redis.Redis, thread: "Waiting") -> None:
+        super().__init__([SLOW], connection=connection, serializer=JSONSerializer)
+        self._thread = thread
 
-    def execute_job(self, job: Any, queue: Any) -> None:
-        self.at_work = True
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        """The next job; None when told to stop. It listens only when nothing is left to be made: a Redis that was
+        started again has forgotten its jobs, and one that is gone has none."""
+        wait_s: int | None = None
+        while not self._thread.stopping.is_set():
+            self.heartbeat()
+            gone = False
+            try:
+                if (found := self._dequeue(wait_s)) is not None:
+                    return found
+            except redis.ConnectionError:
+                gone = True
+            more = self._thread.take()
+            wait_s = None if more or gone else timeout
+            if gone and not more:
+                self._thread.stopping.wait(REDIS_AGAIN_S)
+        return None
+
+    def _dequeue(self, wait_s: int | None) -> tuple[Job, Queue] | None:
         try:
-            super().execute_job(job, queue)
-        finally:
-            self.at_work = False
+            return self.queue_class.dequeue_any(
+                self.queues, wait_s, self.connection, self.job_class, self.serializer, self.death_penalty_class
+            )
+        except DequeueTimeout:
+            return None
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Or, where it came when its worker had been told to stop, leave it to another."""
+
+        def execute() -> bool:
+            super(Waiter, self).execute_job(job, queue)
+            return True
+
+        if not self._thread.begin(execute):
+            job.delete()
+            hand_on(queue, str(job.func_name), *job.args)
 
     def _install_signal_handlers(self) -> None:
         pass
 
 
-def work(redis_url: str, burst: bool = False, waiters: int = 0, patience_s: float = 30) -> None:
-    """Run jobs in this process until it is told to stop; then images under way are given `patience_s`."""
+def work(
+    redis_url: str,
+    burst: bool = False,
+    waiters: int = 0,
+    patience_s: float = 30,
+    take: Callable[[], bool] = lambda: False,
+) -> None:
+    """Run jobs in this process until it is told to stop; then what takes long is given `patience_s`. `take` makes
+    the next of that, and says False where none waits."""
     stopping = threading.Event()
-    threads = [Waiting(redis_url, stopping) for _ in range(0 if burst else waiters)]
+    threads = [Waiting(redis_url, take, stopping) for _ in range(0 if burst else waiters)]
     try:
-        while _listen(redis_url, burst) and not burst:
+        while _listen(redis_url, burst, threads) and not burst:
             time.sleep(REDIS_AGAIN_S)
     except StopRequested:  # told to stop while waiting for Redis
         pass
     stopping.set()
-    for thread in threads:
-        thread.stop()
     give_up = time.monotonic() + patience_s
     while any(thread.busy for thread in threads):
         if time.monotonic() >= give_up:
-            os._exit(0)  # Python's own end would wait for the upstream; the next start begins these images again
+            os._exit(0)  # Python's own end would wait for the upstream; the next start begins these again
         time.sleep(0.05)
 
 
-def _listen(redis_url: str, burst: bool) -> bool:
+def _listen(redis_url: str, burst: bool, beside: Sequence["Waiting"]) -> bool:
     """Run jobs until told to stop (False), or until Redis goes away: that is no reason to end, for requests are
     served on without it, and it comes back."""
     worker: Steady | None = None
     try:
         worker = Steady([QUEUE], connection=connect(redis_url, timeout_s=None), serializer=JSONSerializer)
+        worker.beside = beside
         worker.work(burst=burst, logging_level="WARNING")
     except redis.RedisError as error:
         log.warning("Redis is gone, jobs wait: %s", error)
@@ -226,28 +271,38 @@ def _listen(redis_url: str, burst: bool) -> bool:
 
 
 class Waiting(threading.Thread):
-    """A waiter and, when Redis has been away, the next one."""
+    """A waiter and, when Redis has been away, the next one; while it is, what waits is made without."""
 
-    def __init__(self, redis_url: str, stopping: threading.Event) -> None:
+    def __init__(self, redis_url: str, take: Callable[[], bool], stopping: threading.Event) -> None:
         super().__init__(name="waiter", daemon=True)
-        self._redis_url, self._stopping = redis_url, stopping
-        self._waiter: Waiter | None = None
+        self._redis_url, self._take, self.stopping = redis_url, take, stopping
+        self.waiter: Waiter | None = None
+        self.busy = False
         self.start()
 
-    @property
-    def busy(self) -> bool:
-        return self._waiter is not None and self._waiter.at_work
+    def begin(self, what: Callable[[], bool]) -> bool:
+        """What it says; False when told to stop, for then nothing is begun."""
+        self.busy = True  # before it looks: whoever stops it then sees it at work, or it sees that it is to stop
+        try:
+            return not self.stopping.is_set() and what()
+        finally:
+            self.busy = False
 
-    def stop(self) -> None:
-        if self._waiter is not None:
-            self._waiter.stop()
+    def take(self) -> bool:
+        """Make what waits next. False where nothing does; what breaks off is not tried for ever."""
+        try:
+            return self.begin(self._take)
+        except Exception:
+            log.exception("what waited could not be made")
+            return False
 
     def run(self) -> None:
-        while not self._stopping.is_set():
+        while not self.stopping.is_set():
             try:
-                connection = connect(self._redis_url, timeout_s=None)
-                self._waiter = Waiter([SLOW], connection=connection, serializer=JSONSerializer)
-                self._waiter.work(logging_level="WARNING")
+                self.waiter = Waiter(connect(self._redis_url, timeout_s=None), self)
+                self.waiter.work(logging_level="WARNING")
             except redis.RedisError as error:
                 log.warning("Redis is gone, slow jobs wait: %s", error)
-            self._stopping.wait(1)
+            while self.take():
+                pass
+            self.stopping.wait(REDIS_AGAIN_S)

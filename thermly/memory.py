@@ -1,8 +1,9 @@
 """What was said before: recall it for a request, remember what came of it. Responses and conversations.
 
-Knows: whose they are, how long they live, in which order they are written. Must not know: Flask, SQL text, what an
-item says. Requests at once on one conversation each hear what had been said when they were accepted; what they
-say themselves stands in the order in which they end, each one's input and output together.
+Knows: whose they are, how long they live, how much an account may have, in which order they are written. Must not
+know: Flask, SQL text, what an item says. Requests at once on one conversation each hear what had been said when
+they were accepted; what they say themselves stands in the order in which they end, each one's input and output
+together.
 """
 
 import os
@@ -12,8 +13,10 @@ from typing import Any
 
 import msgspec
 
+from thermly.bill import refusal
 from thermly.errors import InvalidRequest, NotFound
 from thermly.store import memory as store
+from thermly.store import money
 from thermly.store.db import Database, Tx
 from thermly.store.memory import Conversation, Response
 
@@ -28,8 +31,35 @@ class Memory:
     """Of one process. What is remembered is committed when `remember` returns: the next request, wherever it is
     served, finds it."""
 
-    def __init__(self, database: Database, lifetime_d: int) -> None:
+    def __init__(self, database: Database, lifetime_d: int, max_mib: int) -> None:
         self._database, self._lifetime_ms = database, lifetime_d * 86_400_000
+        self._max_mib, self._max_bytes = max_mib, max_mib * 1_048_576
+
+    def admit(self, account_id: str, key_id: str) -> None:
+        """Before something is done that will be remembered. Raises InsufficientFunds, since what costs nothing may
+        still fill the disk, and InvalidRequest where the account has had as much remembered as it may."""
+        with self._database.each() as tx:
+            funds = money.funds(tx, account_id, key_id, _now_ms())
+            full = self._is_full(tx, account_id)
+        if funds.least <= 0:
+            raise refusal(funds)
+        if full:
+            raise self._no_room()
+
+    def _is_full(self, tx: Tx, account_id: str) -> bool:
+        return store.bytes_of(tx, account_id) >= self._max_bytes
+
+    def _check_room(self, tx: Tx, account_id: str) -> None:
+        """At the end of what was written."""
+        if store.bytes_of(tx, account_id) > self._max_bytes:
+            raise self._no_room()
+
+    def _no_room(self) -> InvalidRequest:
+        return InvalidRequest(
+            f"Responses and conversations of an account take up {self._max_mib:,} MiB at most. Delete some, or say"
+            " store: false.",
+            code="memory_full",
+        )
 
     def recall(self, account_id: str, previous_id: str | None, conversation_id: str | None) -> list[JSON]:
         """The items before this request, oldest first. Raises NotFound, or InvalidRequest where the response before
@@ -69,7 +99,8 @@ class Memory:
     def remember(
         self, account_id: str, response: JSON, inputs: Sequence[JSON], conversation_id: str | None
     ) -> None:
-        """Keep a response that has ended, with its items, and put them at the end of its conversation."""
+        """Keep a response that has ended, with its items, and put them at the end of its conversation. The one that
+        crosses the bound is kept; one that was under way meanwhile is not, and says so."""
         now_ms = _now_ms()
         row = Response(
             response["id"],
@@ -79,6 +110,9 @@ class Memory:
             _encode(response).decode(),
         )
         with self._database.begin() as tx:
+            if self._is_full(tx, account_id):
+                response["store"] = False
+                return
             store.add_response(tx, account_id, row, inputs, response["output"], now_ms, now_ms + self._lifetime_ms)
             if conversation_id is not None:
                 store.append(tx, conversation_id, (*inputs, *response["output"]), now_ms + self._lifetime_ms)
@@ -86,7 +120,7 @@ class Memory:
     # ---- responses that are not there yet
 
     def open_in(self, tx: Tx, account_id: str, response: JSON, inputs: Sequence[JSON]) -> None:
-        """Keep a response from its beginning; its conversation learns of it at its end."""
+        """Keep a response from its beginning; its conversation learns of it at its end. Raises InvalidRequest."""
         now_ms = _now_ms()
         row = Response(
             response["id"],
@@ -96,6 +130,7 @@ class Memory:
             _encode(response).decode(),
         )
         store.add_response(tx, account_id, row, inputs, (), now_ms, now_ms + self._lifetime_ms)
+        self._check_room(tx, account_id)
 
     def note_in(self, tx: Tx, response: JSON) -> None:
         store.note_response(tx, response["id"], response["status"], _encode(response).decode())
@@ -128,10 +163,12 @@ class Memory:
     # ---- conversations
 
     def begin_conversation(self, account_id: str, metadata: dict[str, str], items: Sequence[JSON]) -> Conversation:
+        """Raises InvalidRequest."""
         now_ms = _now_ms()
         made = Conversation("conv_" + os.urandom(24).hex(), _encode(metadata).decode(), now_ms)
         with self._database.begin() as tx:
             store.add_conversation(tx, account_id, made, items, now_ms + self._lifetime_ms)
+            self._check_room(tx, account_id)
         return made
 
     def conversation(self, conversation_id: str, account_id: str, param: str | None = None) -> Conversation:
@@ -142,10 +179,12 @@ class Memory:
             raise _no_conversation(conversation_id, param)
         return found
 
-    def rename_conversation(self, found: Conversation, metadata: dict[str, str]) -> Conversation:
+    def rename_conversation(self, found: Conversation, account_id: str, metadata: dict[str, str]) -> Conversation:
+        """Raises InvalidRequest."""
         text = _encode(metadata).decode()
-        with self._database.each() as tx:
+        with self._database.begin() as tx:
             store.rename_conversation(tx, found.id, text)
+            self._check_room(tx, account_id)
         return Conversation(found.id, text, found.created_at_ms)
 
     def forget_conversation(self, found: Conversation, account_id: str) -> None:
@@ -156,9 +195,9 @@ class Memory:
         with self._database.each() as tx:
             return store.items_of(tx, found.id)
 
-    def add_items(self, found: Conversation, items: Sequence[JSON]) -> None:
-        """All or none. Raises InvalidRequest where an item of that id is there already or the conversation would be
-        too long; NotFound where it went meanwhile."""
+    def add_items(self, found: Conversation, account_id: str, items: Sequence[JSON]) -> None:
+        """All or none. Raises InvalidRequest where an item of that id is there already, the conversation would be
+        too long or the account's memory too large; NotFound where it went meanwhile."""
         with self._database.begin() as tx:
             added = store.append(tx, found.id, items, _now_ms() + self._lifetime_ms)
             if added is None:
@@ -170,6 +209,7 @@ class Memory:
                     )
             if store.count_items(tx, found.id) > MOST_ITEMS:
                 raise _full("items")
+            self._check_room(tx, account_id)
 
     def one_item(self, found: Conversation, item_id: str) -> JSON:
         """Raises NotFound."""

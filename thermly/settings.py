@@ -87,6 +87,9 @@ SETTINGS = (
     Setting("image_lifetime_h", 24, "Hours after which an image and its address are gone", least=1, most=87_600),
     Setting("memory_lifetime_d", 30, "Days after which responses and conversations are gone", least=1, most=36_500),
     Setting(
+        "memory_max_mib", 512, "Size of all responses and conversations that one account may have kept", least=1
+    ),
+    Setting(
         "transcript_lifetime_d",
         7,
         "Days after which transcripts are gone, of accounts that want what they ask and get answered kept",
@@ -181,6 +184,7 @@ class Settings(Struct, frozen=True):
     slow_jobs: int
     image_lifetime_h: int
     memory_lifetime_d: int
+    memory_max_mib: int
     transcript_lifetime_d: int
     public_url: str
     demo_credit_usd: int

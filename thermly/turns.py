@@ -1,8 +1,8 @@
 """Whose turn it is among what waits for workers: images and responses in the background.
 
-Knows: that the queue says how many are to be made, and the rows which. Must not know: RQ, SQL text, how any of them
-is made. One account that asks for hundreds waits for them itself; another's first is made as soon as a worker is
-free.
+Knows: that the queue says when there is something to be made, and the rows what. Must not know: RQ, SQL text, how
+any of them is made. One account that asks for hundreds waits for them itself; another's first is made as soon as a
+worker is free.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,10 +18,12 @@ class Turns:
     def __init__(self, database: Database, make: Mapping[store.Kind, Make]) -> None:
         self._database, self._make = database, make
 
-    def take(self) -> None:
-        """Make one, if any waits."""
+    def take(self) -> bool:
+        """Make one; False where none waits."""
         while True:
             with self._database.each() as tx:
                 turn = store.first(tx)
-            if turn is None or self._make[turn.kind](turn.id):
-                return
+            if turn is None:
+                return False
+            if self._make[turn.kind](turn.id):
+                return True

@@ -3,6 +3,8 @@
 import functools
 import threading
 
+from msgspec.structs import replace
+
 from thermly import context
 from thermly.background import Background
 from thermly.gateway import Gateway
@@ -11,13 +13,15 @@ from thermly.jobs import Pulse
 from thermly.settings import read
 from thermly.turns import Turns
 
+SIGN_OF_LIFE_S = 1
 _lock = threading.RLock()
 
 
 @functools.cache
 def _gateway() -> Gateway:
     settings = read()
-    gateway = context.gateway(settings)
+    # Nobody is sent these signs of life: each is a chance to see that what is made is no longer wanted.
+    gateway = context.gateway(replace(settings, keepalive_s=SIGN_OF_LIFE_S))
     pulse = Pulse(
         settings.redis_url,
         settings.accounting_delay_s,

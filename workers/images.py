@@ -1,4 +1,4 @@
-"""Images: each job says that one is to be drawn; whose turn it is, the rows say."""
+"""Images: a job says that some are to be drawn; whose turn it is, the rows say."""
 
 from workers import here
 

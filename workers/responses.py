@@ -1,4 +1,4 @@
-"""Responses in the background: each job says that one is to be made; whose turn it is, the rows say."""
+"""Responses in the background: a job says that some are to be made; whose turn it is, the rows say."""
 
 from workers import here
 

@@ -172,6 +172,13 @@ def test_doctor_finds_every_sum_that_was_altered_by_hand(run: Run, base: Databas
     assert "FAIL  balances equal the ledger" in run("doctor", code=1).stdout
 
 
+def test_doctor_finds_memory_that_is_counted_wrong(run: Run, base: Database) -> None:
+    books.payer(base, "acme")
+    with base.begin() as tx:
+        tx.run("UPDATE account SET memory_bytes = 5")
+    assert failed(run) == {"memory is counted right": "acme: 5 bytes, its rows say 0"}
+
+
 def test_doctor_finds_a_trigger_that_is_gone(run: Run, base: Database) -> None:
     with base.each() as tx:
         tx.run("DROP TRIGGER hold_opened")

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from genui import examples
+from thermly.errors import InvalidRequest
 from thermly.genui.components import TreeReader, tree
 from thermly.genui.custom import Custom
+from thermly.genui.ids import Format
 from thermly.genui.library import ROOT, library
 from thermly.genui.programs import ProgramReader, program
 
@@ -41,7 +43,7 @@ def test_the_root_is_the_only_one_and_takes_blocks():
         assert all({*head} == c.required for head, c in zip(required, own.components.values(), strict=True))
 
 
-def test_a_callers_component_joins_the_library_and_wins():
+def test_a_callers_component_joins_the_library():
     schema = {
         "$ref": "#/definitions/Plan",
         "definitions": {
@@ -70,3 +72,10 @@ def test_a_callers_component_may_be_open(shape: dict[str, Any]):
 def test_a_caller_cannot_take_the_root_away():
     own = library("json", Custom({ROOT: {"type": "object"}}))
     assert own.components[ROOT] == JSON.components[ROOT] and own.custom == frozenset()
+
+
+@pytest.mark.parametrize(("form", "name"), [("json", ROOT), ("json", "Header"), ("openui", "CardHeader")])
+def test_a_callers_component_with_the_name_of_one_of_ours_is_refused_by_name(form: Format, name: str):
+    with pytest.raises(InvalidRequest) as caught:
+        library(form, Custom({"Plan": {}, name: {}}))
+    assert caught.value.param == f"metadata.thesys.c1_custom_components.{name}" and name in caught.value.message

@@ -1,9 +1,12 @@
 """Rows of what was said: whose they are, in which order, until when."""
 
+from pathlib import Path
+
 import books
 import pytest
+from pytest import MonkeyPatch
 
-from thermly.store import memory
+from thermly.store import db, memory
 from thermly.store.db import Database
 from thermly.store.memory import Conversation, Response
 
@@ -192,3 +195,43 @@ def test_what_has_expired_is_swept_with_its_items_a_few_at_a_time(base: Database
         assert tx.all("SELECT DISTINCT conversation_id FROM conversation_item") == [("present",)]
         assert tx.all("SELECT id FROM response") == [("new",)]
         assert tx.all("SELECT id FROM conversation") == [("present",)]
+
+
+def test_the_sum_of_bytes_follows_every_row_and_says_where_it_does_not(base: Database, me: str, you: str) -> None:
+    with base.begin() as tx:
+        assert memory.bytes_of(tx, me) == memory.bytes_of(tx, "nobody") == 0
+    respond(base, me, "old", expires_at_ms=NOW_MS)
+    respond(base, me, "new")
+    converse(base, me, "past", NOW_MS)
+    converse(base, me, "present")
+    respond(base, you, "theirs")
+    with base.begin() as tx:
+        before = memory.bytes_of(tx, me)
+        memory.rename_conversation(tx, "present", '{"ü":"b"}')  # a byte more
+        memory.append(tx, "present", items("one", "one", "two"), LATER_MS)
+        memory.remove_item(tx, "present", "one")
+        assert memory.bytes_of(tx, me) == before + 1 + 256 + len('{"id":"two","said":"two"}')
+        assert memory.contradictions(tx) == []
+        memory.sweep(tx, NOW_MS)
+        assert memory.contradictions(tx) == [] and 0 < memory.bytes_of(tx, me) < before
+        memory.delete_response(tx, "new", me)
+        memory.delete_conversation(tx, "present", me)
+        assert memory.contradictions(tx) == []
+        assert memory.bytes_of(tx, me) == 0 < memory.bytes_of(tx, you)
+        tx.run("UPDATE account SET memory_bytes = 7 WHERE id = :id", {"id": me})
+        assert [(c.account, c.stored_bytes, c.rows_bytes) for c in memory.contradictions(tx)] == [("me", 7, 0)]
+
+
+def test_a_database_from_before_is_counted_when_it_is_brought_up(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
+    path, names = tmp_path / "old.db", db.names()
+    with monkeypatch.context() as patch:
+        patch.setattr(db, "names", lambda: [name for name in names if name < "0008"])
+        db.migrate(path)
+    base = Database(path)
+    me = books.payer(base, "me").account_id
+    respond(base, me, "a")
+    converse(base, me, "c")
+    assert db.migrate(path)[0] == "0008_memory_bounds"
+    with base.each() as tx:
+        assert memory.contradictions(tx) == [] and memory.bytes_of(tx, me) > 4 * 256
+    base.close()

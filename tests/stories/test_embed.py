@@ -18,7 +18,7 @@ from stories.test_limits import told as limits
 from stories.test_money import PRICES, cost_nanousd
 from thermly.genui.components import TreeReader
 from thermly.genui.custom import Custom
-from thermly.genui.framing import BROKEN
+from thermly.genui.framing import BROKEN, CUT
 from thermly.genui.library import library
 from thermly.genui.programs import ProgramReader
 
@@ -285,7 +285,8 @@ def test_a_repair_that_fails_too_ends_in_a_card_that_says_so(
     if not some and directive in ("say=I cannot.", "length tokens=9"):
         assert "TextContent" in card.names, "what the model says instead is shown"
     else:
-        assert card.complains and card.names[-1] in ("CalloutV2", "Callout")
+        assert card.complains is (directive != "length tokens=9") and card.names[-1] in ("CalloutV2", "Callout")
+        assert card.complains or CUT in card.payload
     first, second = caller.usage(2)
     assert first["outcome"] == "ok" and (second["outcome"] == "ok") is (directive != "status=400")
     assert caller.funds() == (100 * NANO - first["cost_nanousd"] - second["cost_nanousd"], 0)
@@ -318,6 +319,32 @@ def test_thoughts_about_a_repair_are_not_shown_and_split_no_frame(rich: Caller, 
     ).json()
     assert [item["type"] for item in reply["output"]] == ["reasoning", "message"]
     assert not Card(content_of(reply), "json").complains and "could not" not in str(reply["output"][0])
+
+
+@pytest.mark.parametrize("path", [CHAT, RESPONSES])
+def test_a_repair_that_is_cut_off_says_so(caller: Caller, path: str) -> None:
+    reply = caller.post(body_of(path, broken("json", "length tokens=9")), path).json()
+    assert CUT in content_of(reply) and len(caller.usage(2)) == 2
+    if path == CHAT:
+        assert reply["choices"][0]["finish_reason"] == "length"
+    else:
+        assert (reply["status"], reply["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})
+
+
+@pytest.mark.parametrize(("bound", "asked_twice"), [(20, False), (900, True)])
+def test_a_repair_has_what_the_callers_bound_leaves(
+    stack: Stack, caller: Caller, bound: int, asked_twice: bool
+) -> None:
+    marker, model = mark(), "c1/anthropic/claude-sonnet-4-5/v-20250930"
+    text = f'{marker} [[sandbox: say={{"component":"Evil"}}]]'
+    with opened(caller, body_of(CHAT, text, model, max_tokens=bound, stream_options={"include_usage": True})) as r:
+        told = Stream(r)
+        told.read()
+    assert told.reasons == ["stop"] and Card(told.text, "json").complains is not asked_twice
+    heard = [r["body"]["max_tokens"] for r in stack.heard(marker)]
+    rows = caller.usage(1 + asked_twice)
+    assert heard == [bound, bound - rows[0]["output_tokens"]][: 1 + asked_twice]
+    assert told.chunks[-1]["usage"]["completion_tokens"] <= bound
 
 
 def test_a_repair_calls_no_tool(stack: Stack, caller: Caller) -> None:
@@ -550,6 +577,8 @@ def test_a_callers_component_that_does_not_fit_is_mended(caller: Caller) -> None
     (thesys(c1_custom_components={"W" * 65: WEATHER_CARD}), "metadata.thesys.c1_custom_components"),
     (thesys(c1_custom_components={f"W{i}": {} for i in range(51)}), "metadata.thesys.c1_custom_components"),
     (thesys(c1_custom_components={"List": {"type": "array"}}), "metadata.thesys.c1_custom_components.List"),
+    (thesys(c1_custom_components={"Card": WEATHER_CARD}), "metadata.thesys.c1_custom_components.Card"),
+    (thesys(c1_custom_components={"Table": WEATHER_CARD}), "metadata.thesys.c1_custom_components.Table"),
     (thesys(c1_custom_actions={"b-k": BOOK}), "metadata.thesys.c1_custom_actions"),
     (thesys(c1_artifact_type="slides", id="x"), "metadata.thesys.c1_artifact_type"),
     ({"team": "a"}, "metadata"),
@@ -676,15 +705,29 @@ def test_what_responses_take_beside_the_words(stack: Stack, rich: Caller, family
     fields = {
         "include": ["reasoning.encrypted_content"], "max_tool_calls": 3, "max_output_tokens": 900,
         "parallel_tool_calls": True, "prompt_cache_key": "key", "safety_identifier": "ada",
-        "service_tier": "auto", "temperature": 0.5, "top_p": 0.9, "tool_choice": "auto", "background": False,
+        "prompt_cache_retention": "24h", "user": "ada", "service_tier": "auto", "temperature": 0.5,
+        "top_p": 0.9, "tool_choice": "auto", "background": False,
         "text": {"verbosity": "low", "format": {"type": "text"}}, "reasoning": {"summary": "auto"},
         "instructions": "Be kind", "truncation": "disabled", "metadata": {"thesys": "{}"},
     }  # fmt: skip
     response = rich.post({**body_of(RESPONSES, marker, c1(family)), **fields}, RESPONSES)
-    Card(content_of(response.json()), "json")
+    reply = response.json()
+    Card(content_of(reply), "json")
+    echoed = ("max_tool_calls", "prompt_cache_key", "safety_identifier", "temperature", "user")
+    assert {name: reply[name] for name in echoed} == {name: fields[name] for name in echoed}
+    assert (reply["prompt_cache_retention"], reply["text"]["verbosity"]) == ("24h", "low")
     told = json.dumps(stack.heard(marker)[0]["body"])
     assert "Be kind" in told and "900" in told
     assert ('"prompt_cache_key"' in told) is ('"verbosity"' in told) is (family == "openai/gpt-4o")
+
+
+@pytest.mark.parametrize("family", TOLD)
+@pytest.mark.parametrize(("fields", "param"), [
+    ({"prompt_cache_key": 5}, "prompt_cache_key"), ({"max_tool_calls": 0}, "max_tool_calls"),
+    ({"text": {"verbosity": "chatty"}}, "text.verbosity"),
+])  # fmt: skip
+def test_what_is_repeated_is_looked_at_too(rich: Caller, family: str, fields: JSON, param: str) -> None:
+    refused(rich.post({**body_of(RESPONSES, "Hello!", c1(family)), **fields}, RESPONSES), param)
 
 
 def test_web_search_is_asked_of_openai_alone(rich: Caller) -> None:
@@ -703,7 +746,7 @@ BUDGETS = {
 
 @pytest.mark.parametrize("effort", BUDGETS)
 def test_an_effort_is_a_budget_of_thought_for_gemini(stack: Stack, rich: Caller, effort: str) -> None:
-    for family, budget in zip(("gemini-3.8-flash", "gemini-3.1-pro-preview"), BUDGETS[effort], strict=True):
+    for family, budget in zip(("gemini-3-flash", "gemini-3-pro"), BUDGETS[effort], strict=True):
         wanted = {"thinkingBudget": budget} | ({"includeThoughts": True} if effort != "none" else {})
         marker = mark()
         asked(rich, marker, c1("google/" + family), reasoning_effort=effort)
@@ -805,6 +848,8 @@ def test_experimental_ids_dots_and_aliases_find_their_models(rich: Caller) -> No
         ("c1-exp/openai/gpt-4o/v-20250709", "gpt-4o"),
         ("c1/anthropic/claude-sonnet-4.5/v-20250815", "claude-sonnet-4-5"),
         ("c1/anthropic/claude-sonnet/v-20250617", "claude-sonnet-4-5"),
+        ("c1/google/gemini-3-flash/v-20251230", "gemini-3.8-flash"),
+        ("c1/google/gemini-3-pro/v-20251230", "gemini-3.1-pro-preview"),
     ):
         reply = rich.post(body_of(CHAT, model=model), CHAT).json()
         assert (reply["model"], reply["x_thermostat"]["actual_model"]) == (model, actual)
@@ -870,7 +915,7 @@ def test_many_at_once_get_their_own_cards(caller: Caller) -> None:
 
 def test_the_list_has_each_model_in_each_shown_version(rich: Caller) -> None:
     rows = {row["id"]: row for row in get(rich, "/models").json()["data"]}
-    for family in (*FAMILIES[:3], "anthropic/claude-sonnet-4"):
+    for family in (*FAMILIES[:3], "anthropic/claude-sonnet-4", "google/gemini-3-flash", "google/gemini-3-pro"):
         for version in VERSIONS:
             row = rows[f"c1/{family}/{version}"]
             assert row["object"] == "model" and row["owned_by"] == family.partition("/")[0]

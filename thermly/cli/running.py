@@ -139,13 +139,14 @@ def serve(server: str | None, fd: int | None) -> None:
 def worker(burst: bool) -> None:
     """A worker for background jobs: images, responses, accounting, housekeeping."""
     from thermly import accounting, jobs, logs
+    from workers import here
 
     settings = read()
     if not settings.redis_url:
         raise click.ClickException("A worker needs REDIS_URL. `thermly up` brings its own.")
     logs.configure(settings.log_level)
     accounting.here()
-    jobs.work(settings.redis_url, burst, settings.slow_jobs, settings.drain_s)
+    jobs.work(settings.redis_url, burst, settings.slow_jobs, settings.drain_s, lambda: here.turns().take())
 
 
 @click.command()

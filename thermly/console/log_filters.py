@@ -18,6 +18,7 @@ OUTCOMES = {
     "client_gone": "Client left",
     "upstream_failed": "Provider failed",
     "unavailable": "Nobody could answer",
+    "shutting_down": "Cut off by a restart",
     "invalid_request": "Refused by the provider",
     "unsupported_content": "Not supported by the model",
     "content_refused": "Refused as unsafe",
@@ -34,7 +35,7 @@ OUTCOMES = {
 }
 FAILURES = (
     *("upstream_failed", "unavailable", "invalid_request", "unsupported_content", "content_refused"),
-    *("insufficient_funds", "internal", "process_died"),
+    *("insufficient_funds", "internal", "shutting_down", "process_died"),
 )
 """Those that a request in the books can have ended with."""
 

@@ -53,6 +53,7 @@ ERROR_TYPES = {
     "internal": "api_error",
     "upstream_failed": "api_error",
     "unavailable": "overloaded_error",
+    "shutting_down": "overloaded_error",
 }
 # The vendor's own client goes on without a thread where it is refused one in these words, and breaks where not.
 NO_THREADS = "thread_unsupported_request"

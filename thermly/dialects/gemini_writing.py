@@ -52,6 +52,7 @@ STATUSES = {
     "internal": "INTERNAL",
     "upstream_failed": "UNAVAILABLE",
     "unavailable": "UNAVAILABLE",
+    "shutting_down": "UNAVAILABLE",
 }
 # What the exchange calls a field -> what this wire calls it.
 FIELDS = {

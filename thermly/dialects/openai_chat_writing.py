@@ -47,6 +47,7 @@ ERROR_TYPES = {
     "internal": "internal_server_error",
     "upstream_failed": "service_unavailable_error",
     "unavailable": "service_unavailable_error",
+    "shutting_down": "service_unavailable_error",
 }
 _encode = msgspec.json.encode
 

@@ -19,7 +19,7 @@ SHOWN_VERSIONS = ("20250930", "20251230", "20260331")
 FIRST_OPENUI_VERSION = "20260331"
 SHOWN_PROVIDERS = ("openai", "anthropic", "google")
 # Names that the reference prints and that are only aliases in the catalogue.
-SHOWN_ALIASES = ("claude-sonnet-4",)
+SHOWN_ALIASES = ("claude-sonnet-4", "gemini-3-flash", "gemini-3-pro")
 SHAPE = "c1/{provider}/{model}/v-YYYYMMDD"
 LONGEST_SHOWN = 100
 _ID = re.compile(r"(c1|c1-exp)/([^/\s]+)/(\S+)/v-(\d{8})\Z")

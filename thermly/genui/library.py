@@ -9,8 +9,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from thermly.errors import InvalidRequest
 from thermly.genui.checks import ACTION, PART, Checker, Component, Schema
-from thermly.genui.custom import NOTHING, Custom
+from thermly.genui.custom import NOTHING, PARAM, Custom
 from thermly.genui.ids import Format
 
 ROOT = "Card"
@@ -242,11 +243,16 @@ class Library(Struct, frozen=True):
 
 
 def library(form: Format, custom: Custom = NOTHING) -> Library:
-    """The format's library with the caller's own components and actions; theirs win over ours of the same name."""
+    """The format's library with the caller's own components and actions. Raises InvalidRequest where one has the
+    name of a component that is there already: whoever shows the answer would not know which of them is meant."""
     own = {c.name: c for c in (*SHARED, *OWN[form])}
-    own.update({name: _custom(name, schema) for name, schema in custom.components.items() if name != ROOT})
+    for name, schema in custom.components.items():
+        if name in own:
+            where = f"{PARAM}.c1_custom_components.{name}"
+            raise InvalidRequest(f"There is a component '{name}' already: choose another name.", param=where)
+        own[name] = _custom(name, schema)
     actions = {**ACTIONS, **{name: _action(schema) for name, schema in custom.actions.items()}}
-    return Library(form, own, actions, frozenset(custom.components) - {ROOT})
+    return Library(form, own, actions, frozenset(custom.components))
 
 
 def _custom(name: str, schema: Schema) -> Component:

@@ -171,6 +171,12 @@ def apply_responses(raw: dict[str, Any], vendor: Vendor) -> dict[str, Any]:
     return body
 
 
+def passed_over(raw: dict[str, Any], vendor: Vendor) -> dict[str, Any]:
+    """What a body of the Responses API may say and the vendor is not told: the response repeats it all the same."""
+    found = {n: value for n, value in raw.items() if n in RESPONSES and RESPONSES[n].rule(vendor) is IGNORE}
+    return found | ({"text": _kept(raw["text"], "verbosity")} if isinstance(raw.get("text"), dict) else {})
+
+
 def think(request: ChatRequest, model: str) -> ChatRequest:
     """A request for Gemini, its effort as the budget that the reference tells for it."""
     effort = request.tuning.reasoning_effort

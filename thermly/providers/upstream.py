@@ -17,7 +17,7 @@ import msgspec
 import pycurl
 from msgspec import Struct
 
-from thermly.errors import UpstreamFailed
+from thermly.errors import GatewayError, ShuttingDown, UpstreamFailed
 from thermly.providers.failures import Explain, VendorError, decode, failure
 from thermly.providers.waiting import READABLE, WRITABLE, poller
 
@@ -101,7 +101,7 @@ class _Call(_Handle):
         return int(self._client.stopped or bool(down and now - self._since_s >= self._client.timeouts.idle_s))
 
     def perform(self) -> bytes:
-        """The whole body. Raises UpstreamFailed."""
+        """The whole body. Raises UpstreamFailed, or ShuttingDown."""
         self._seen = 0
         try:
             self.easy.perform()
@@ -109,7 +109,7 @@ class _Call(_Handle):
             number, text = error.args
             if number == pycurl.E_ABORTED_BY_CALLBACK:
                 if self._client.stopped:
-                    raise UpstreamFailed("The gateway is shutting down.", code="shutting_down") from None
+                    raise _stopping() from None
                 number = pycurl.E_OPERATION_TIMEDOUT
             if number == pycurl.E_OPERATION_TIMEDOUT and self.easy.getinfo(pycurl.CONNECT_TIME):
                 raise UpstreamFailed(
@@ -189,7 +189,7 @@ class Transfer:
     def chunks(self) -> Iterator[bytes]:
         """The body's bytes as they arrive; b"" after each `keepalive_s` of silence.
 
-        Raises UpstreamFailed when the connection fails, ends early or stays silent too long.
+        Raises UpstreamFailed when the connection fails, ends early or stays silent too long, or ShuttingDown.
         """
         line, times = self.line, self._client.timeouts
         received = line.received
@@ -209,7 +209,7 @@ class Transfer:
                 return
             now = time.monotonic()
             if self._client.stopped:
-                raise UpstreamFailed("The gateway is shutting down.", code="shutting_down")
+                raise _stopping()
             if now - silent_since >= limit_s:
                 raise UpstreamFailed("The model's provider did not answer in time.", code="upstream_timeout")
             if now - told >= times.keepalive_s:
@@ -268,7 +268,7 @@ class Client:
         call.ask(url, headers, body)
         try:
             data = call.perform()
-        except UpstreamFailed:
+        except GatewayError:
             call.close()
             raise
         try:
@@ -294,7 +294,7 @@ class Client:
                 if line.status != 200 or not line.content_type.startswith("text/event-stream"):
                     rest = b"".join(_bounded(chunks, MAX_ERROR_BYTES))
                     check(line, first + rest, explain, "text/event-stream")
-                yield from _pairs(first, chunks)
+                yield from _pairs(first, chunks, self.timeouts.keepalive_s)
                 return
             check(line, b"", explain, "text/event-stream")
         finally:
@@ -330,8 +330,8 @@ def _bounded(chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _pairs(first: bytes, chunks: Iterator[bytes]) -> Iterator[Sse]:
-    buffer = first
+def _pairs(first: bytes, chunks: Iterator[bytes], keepalive_s: float) -> Iterator[Sse]:
+    buffer, told_at = first, time.monotonic()
     while True:
         if b"\r" in buffer:
             buffer = buffer.replace(b"\r\n", b"\n")
@@ -341,8 +341,9 @@ def _pairs(first: bytes, chunks: Iterator[bytes]) -> Iterator[Sse]:
             if pair := _pair(block):
                 told = True
                 yield pair
-        if told:
+        if told or time.monotonic() - told_at >= keepalive_s:  # comments and pieces of an event say nothing
             yield None
+            told_at = time.monotonic()
         if len(buffer) > MAX_EVENT_BYTES:
             raise UpstreamFailed("The model's provider sent more than can be read.")
         chunk = next(chunks, None)
@@ -350,8 +351,6 @@ def _pairs(first: bytes, chunks: Iterator[bytes]) -> Iterator[Sse]:
             if buffer.strip() and (pair := _pair(buffer)):
                 yield pair
             return
-        if not chunk:
-            yield None
         buffer += chunk
 
 
@@ -379,6 +378,10 @@ def _keep(handle: _Handle, idle: deque[Any]) -> None:
 def _broken(number: int, text: str) -> UpstreamFailed:
     code = "upstream_timeout" if number == pycurl.E_OPERATION_TIMEDOUT else "upstream_unreachable"
     return UpstreamFailed("The connection to the model's provider failed.", code=code, detail=text)
+
+
+def _stopping() -> ShuttingDown:
+    return ShuttingDown("The gateway is shutting down.", retry_after_s=5)
 
 
 def _origin(url: str) -> str:

@@ -101,7 +101,7 @@ def _some(count: int, enough: int = 3) -> float:
 
 def _up_to(enough: int, count: int) -> float:
     """The first tells most."""
-    return float(min(count, enough)) ** 0.8
+    return math.pow(min(count, enough), 0.8)
 
 
 def _length(f: Features) -> float:

@@ -1,6 +1,7 @@
 """Responses, conversations and their items: what was said before. Nothing is found for another account.
 
 Knows: rows and JSON texts. Must not know: what is in an item but its id.
+The schema's triggers keep the sum of an account's bytes, and take items away with what they belong to.
 """
 
 from collections.abc import Sequence
@@ -132,8 +133,6 @@ def delete_response(tx: Tx, response_id: str, account_id: str) -> bool:
     changed = tx.run(
         "DELETE FROM response WHERE id = :id AND account_id = :account", {"id": response_id, "account": account_id}
     )
-    if changed:
-        tx.run("DELETE FROM response_item WHERE response_id = :id", {"id": response_id})
     return changed > 0
 
 
@@ -239,9 +238,47 @@ def delete_conversation(tx: Tx, conversation_id: str, account_id: str) -> bool:
         "DELETE FROM conversation WHERE id = :id AND account_id = :account",
         {"id": conversation_id, "account": account_id},
     )
-    if changed:
-        tx.run("DELETE FROM conversation_item WHERE conversation_id = :id", {"id": conversation_id})
     return changed > 0
+
+
+# ---- how much it is
+
+
+class Contradiction(Struct, frozen=True):
+    account: str
+    stored_bytes: int
+    rows_bytes: int
+
+
+def bytes_of(tx: Tx, account_id: str) -> int:
+    """Of everything that the account has had remembered."""
+    row = tx.one("SELECT memory_bytes FROM account WHERE id = :id", {"id": account_id})
+    return row[0] if row else 0
+
+
+def contradictions(tx: Tx) -> list[Contradiction]:
+    """Accounts whose stored sum differs from what their rows add up to."""
+    rows = tx.all(
+        f"""WITH kept (account_id, bytes) AS (
+              SELECT account_id, {_size("body")} FROM response
+              UNION ALL
+              SELECT account_id, {_size("item.body")} FROM response_item AS item
+              JOIN response ON response.id = item.response_id
+              UNION ALL
+              SELECT account_id, {_size("metadata")} FROM conversation
+              UNION ALL
+              SELECT account_id, {_size("item.body")} FROM conversation_item AS item
+              JOIN conversation ON conversation.id = item.conversation_id
+            ), total AS (SELECT account_id, SUM(bytes) AS bytes FROM kept GROUP BY account_id)
+            SELECT name, memory_bytes, COALESCE(total.bytes, 0)
+            FROM account LEFT JOIN total ON total.account_id = account.id"""  # noqa: S608
+    )
+    return [Contradiction(*row) for row in rows if row[1] != row[2]]
+
+
+def _size(column: str) -> str:
+    """As the triggers count it."""
+    return f"256 + LENGTH(CAST({column} AS BLOB))"
 
 
 # ---- retention
@@ -249,14 +286,10 @@ def delete_conversation(tx: Tx, conversation_id: str, account_id: str) -> bool:
 
 def sweep(tx: Tx, now_ms: int, limit: int = 500) -> int:
     """Remove what has expired, a few at a time; returns how many."""
-    swept = 0
-    for table, items in (("response", "response_item"), ("conversation", "conversation_item")):
-        gone = tx.all(
-            f"""DELETE FROM {table} WHERE id IN (
-                  SELECT id FROM {table} WHERE expires_at_ms <= :now LIMIT :limit) RETURNING id""",  # noqa: S608
+    return sum(
+        tx.run(
+            f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE expires_at_ms <= :now LIMIT :limit)",  # noqa: S608
             {"now": now_ms, "limit": limit},
         )
-        for (owner_id,) in gone:
-            tx.run(f"DELETE FROM {items} WHERE {table}_id = :id", {"id": owner_id})  # noqa: S608
-        swept += len(gone)
-    return swept
+        for table in ("response", "conversation")
+    )

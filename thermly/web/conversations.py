@@ -1,5 +1,5 @@
-"""Conversations and their items, at the root of the host and under /v1. They cost nothing; what changes one counts
-as a chat request does, and looking at one against no limit.
+"""Conversations and their items, at the root of the host and under /v1. They cost nothing, but what adds to them is
+for accounts with credit; what changes one counts as a chat request does, and looking at one against no limit.
 """
 
 import functools
@@ -79,6 +79,7 @@ class Views:
         caller = self._identify()
         asked = responses.read_conversation(cast(Body, current).whole_body(), self._surface.bounds)
         with self._limits.admitted(caller) as told:
+            self._memory.admit(caller.account_id, caller.key_id)
             items = self._whole(asked.items, caller.account_id)
             return _told(self._memory.begin_conversation(caller.account_id, asked.metadata, items), told)
 
@@ -87,7 +88,7 @@ class Views:
         found = self._memory.conversation(conversation_id, caller.account_id)
         metadata = responses.read_update(cast(Body, current).whole_body())
         with self._limits.admitted(caller) as told:
-            return _told(self._memory.rename_conversation(found, metadata), told)
+            return _told(self._memory.rename_conversation(found, caller.account_id, metadata), told)
 
     def delete(self, conversation_id: str) -> ResponseReturnValue:
         caller = self._identify()
@@ -102,8 +103,9 @@ class Views:
         found = self._memory.conversation(conversation_id, caller.account_id)
         asked = responses.read_new_items(cast(Body, current).whole_body(), self._surface.bounds)
         with self._limits.admitted(caller) as told:
+            self._memory.admit(caller.account_id, caller.key_id)
             items = self._whole(asked, caller.account_id)
-            self._memory.add_items(found, items)
+            self._memory.add_items(found, caller.account_id, items)
         page = responses.Page(limit=100, order="asc")
         return respond.whole(responses.write_items(items, page), ids.new(), told)
 

@@ -19,6 +19,7 @@ from thermly import ids
 from thermly.background import Background
 from thermly.caller import Caller
 from thermly.dialects import openai_chat, openai_models, responses
+from thermly.dialects.responses import Asked
 from thermly.errors import UnknownModel
 from thermly.exchange import ChatRequest
 from thermly.gateway import Gateway
@@ -37,7 +38,8 @@ from thermly.web.limits import Limits
 from thermly.web.responses import Reading
 from thermly.web.surfaces import Surface
 
-Apply = Callable[[dict[str, Any], Vendor], dict[str, Any]]
+JSON = dict[str, Any]
+Apply = Callable[[JSON, Vendor], JSON]
 MARK, FAMILIES = b'"c1', ("c1/", "c1-exp/")
 
 
@@ -66,11 +68,17 @@ def is_wanted(body: bytes) -> bool:
 
 
 class Understood(Struct, frozen=True):
-    """A body without what is not for its vendor, asking the catalogue's model; and the components it may have."""
+    """A body without what is not for its vendor, asking the catalogue's model; the components it may have; and the
+    body as it came."""
 
     c1: C1
     body: bytes
     library: Library
+    raw: JSON
+
+    @property
+    def vendor(self) -> Vendor:
+        return parameters.vendor_of(self.c1.provider)
 
 
 class Interfaces:
@@ -89,9 +97,17 @@ class Interfaces:
     def response(self, body: bytes) -> Reading:
         understood = self._understand(body, parameters.apply_responses)
         asked = responses.read_request(understood.body, self._surface.bounds)
-        asked = replace(asked, chat=self._thinking(asked.chat, understood.c1))
+        chat, facts = self._thinking(asked.chat, understood.c1), self._facts(asked, understood)
+        asked = replace(asked, chat=chat, facts=facts)
         answer = functools.partial(self._generated, own=understood.library)
         return Reading(asked, understood.c1.name, answer)
+
+    def _facts(self, asked: Asked, understood: Understood) -> JSON:
+        """What the response repeats of the request, with what its vendor was not told."""
+        more = parameters.passed_over(understood.raw, understood.vendor)
+        body = msgspec.json.encode({"model": asked.chat.model, "input": "x", **more})
+        told = responses.read_request(body, self._surface.bounds).facts
+        return asked.facts | {name: told[name] for name in more}
 
     def _understand(self, body: bytes, apply: Apply) -> Understood:
         """Raises UnknownModel for what is no C1 id, InvalidRequest that names the parameter."""
@@ -103,7 +119,7 @@ class Interfaces:
         model = c1_ids.resolve(c1, self._gateway.catalog)
         own = library(c1.format, custom.read(raw))
         cleaned = apply(raw, parameters.vendor_of(c1.provider)) | {"model": model}
-        return Understood(c1, msgspec.json.encode(cleaned), own)
+        return Understood(c1, msgspec.json.encode(cleaned), own, raw)
 
     def _thinking(self, asked: ChatRequest, c1: C1) -> ChatRequest:
         if parameters.vendor_of(c1.provider) != "google":
@@ -167,7 +183,7 @@ class Beside(responding.Views):
     """Responses of plain models, and of those that answer in components."""
 
     def __init__(self, surface: Surface, background: Background, gateway: Gateway, limits: Limits) -> None:
-        memory = InWords(gateway.database, gateway.settings.memory_lifetime_d)
+        memory = InWords(gateway.database, gateway.settings.memory_lifetime_d, gateway.settings.memory_max_mib)
         super().__init__(surface, memory, background, gateway, limits)
         self._interfaces = Interfaces(surface, gateway, limits)
 

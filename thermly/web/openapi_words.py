@@ -285,6 +285,7 @@ KINDS = {
     "rate_limited": "Rate limit exceeded: 60 requests per minute for this API key. Try again in 12 s.",
     "upstream_failed": "The model's provider ended its answer early.",
     "unavailable": "No model is able to answer just now.",
+    "shutting_down": "The gateway is shutting down.",
 }
 """What an error of each kind may say."""
 

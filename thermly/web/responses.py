@@ -79,6 +79,8 @@ class Views:
 
     def _answer(self, reading: Reading, caller: Caller, told: Headers) -> ResponseReturnValue:
         account_id, memory, asked = caller.account_id, self._memory, reading.asked
+        if asked.store:
+            memory.admit(account_id, caller.key_id)
         items = responses.resolve(asked.items, functools.partial(memory.item, account_id=account_id))
         asked = replace(asked, items=items)
         earlier = memory.recall(account_id, asked.previous_response_id, asked.conversation)
