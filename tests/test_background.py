@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from thermly import background, context, settings
 from thermly.background import Background
 from thermly.caller import Caller
 from thermly.dialects import Bounds, responses
-from thermly.errors import InvalidRequest, NotFound
+from thermly.errors import InsufficientFunds, InvalidRequest, NotFound
 from thermly.gateway import Gateway
 from thermly.memory import Memory
 from thermly.sandbox.server import Sandbox, start
@@ -36,7 +37,8 @@ def sandbox() -> Iterator[Sandbox]:
 def gateway(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
     monkeypatch.setattr(underway, "PAUSES_S", (0.01, 0.01))
     books.fresh(tmp_path).close()
-    told = {"THERMLY_INSTANCE": str(tmp_path), "THERMLY_SANDBOX_URL": sandbox.url}
+    (tmp_path / "thermly.toml").write_text('[models.gratis]\nprovider = "openai"\nfree = true\n')
+    told = {"THERMLY_INSTANCE": str(tmp_path), "THERMLY_SANDBOX_URL": sandbox.url, "THERMLY_KEEPALIVE_S": "1"}
     gateway = context.gateway(settings.read(told))
     yield gateway
     gateway.close()
@@ -49,8 +51,15 @@ class Here:
         self.gateway, self.base = gateway, gateway.database
         self.memory, self.handed_on = Memory(gateway.database, 30, 512), list[str]()
         self.background = Background(gateway, self.memory, self.later)
-        payer = books.payer(gateway.database, credit_nanousd=10**12)
-        self.caller = Caller(payer.account_id, "someone", payer.key_id, "pro", None, None)
+        self.caller = self.somebody(books.payer(gateway.database, credit_nanousd=10**12))
+
+    def somebody(self, payer: books.Payer) -> Caller:
+        return Caller(payer.account_id, "someone", payer.key_id, "pro", None, None, capped=bool(payer.capped))
+
+    def poor(self, nanousd: int, capped: bool = False) -> None:
+        """Who asks from now on has only so much; `capped`: may spend only so much of plenty."""
+        credit, cap = (10**12, nanousd) if capped else (nanousd, None)
+        self.caller = self.somebody(books.payer(self.base, "poor", credit, cap))
 
     def later(self, response_id: str) -> bool:
         self.handed_on.append(response_id)
@@ -214,3 +223,50 @@ def test_an_end_and_a_cancellation_never_both_count(here: Here, ends_first: bool
     status, said = ("completed", 2) if ends_first else ("cancelled", 0)
     assert here.response(made)["status"] == status and len(here.memory.items(conversation)) == said
     assert here.usage() == 1 and here.task(made) is None
+
+
+@pytest.mark.parametrize("how", ["cancel", "delete"])
+@pytest.mark.parametrize("model", ["gpt-4o", "claude-sonnet-4-5", "gemini-2.5-flash", "auto"])
+def test_one_whose_upstream_says_nothing_is_stopped_all_the_same(here: Here, how: str, model: str) -> None:
+    made = here.accept("[[sandbox: hang=20]] Hello", model=model)
+    maker = threading.Thread(target=here.background.answer, args=(made,))
+    maker.start()
+    while not books.number(here.base, "SELECT COUNT(*) FROM hold"):
+        time.sleep(0.02)
+    time.sleep(0.2)
+    getattr(here.background, how)(made, here.caller.account_id)
+    maker.join(2.5)
+    assert not maker.is_alive(), "the upstream would take twenty seconds"
+    assert books.number(here.base, "SELECT held_nanousd FROM account") == 0
+    assert books.number(here.base, "SELECT COUNT(*) FROM usage WHERE outcome = 'client_gone'") == 1
+    assert books.number(here.base, "SELECT SUM(cost_nanousd) FROM usage") == 0, "nothing came"
+
+
+@pytest.mark.parametrize("capped", [False, True])
+@pytest.mark.parametrize(("nanousd", "is_enough"), [(1000, False), (200_000, False), (300_000, True)])
+def test_who_cannot_pay_for_a_short_answer_is_told_so_at_once(
+    here: Here, nanousd: int, is_enough: bool, capped: bool
+) -> None:
+    """As of an answer that is waited for: 16 tokens of gpt-4o are 160,000 nano-dollars, and the question 52,500."""
+    here.poor(nanousd, capped)
+
+    def foreground() -> None:
+        asked = responses.read_request(b'{"model": "gpt-4o", "input": "Hello"}', Bounds(max_tools=9))
+        here.gateway.answer(responses.with_history(asked, []), here.caller, "v1").close()
+
+    for ask in (here.accept, foreground):
+        if is_enough:
+            ask()
+            continue
+        with pytest.raises(InsufficientFunds) as caught:
+            ask()
+        assert caught.value.code == ("spend_cap_reached" if capped else "insufficient_credits")
+    assert books.number(here.base, "SELECT COUNT(*) FROM background") == is_enough
+
+
+def test_what_costs_nothing_needs_no_credit(here: Here) -> None:
+    here.poor(0)
+    with pytest.raises(InsufficientFunds):
+        here.accept()
+    made = here.accept(model="gratis")
+    assert here.background.answer(made) and here.response(made)["status"] == "completed"

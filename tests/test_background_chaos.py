@@ -23,7 +23,10 @@ def own(tmp_path_factory: pytest.TempPathFactory, stack: Stack) -> Iterator[Stac
     """A stack for all of these: each test leaves it whole. (The shared one is only asked for so that it skips where
     there is no /proc.)"""
     folder = tmp_path_factory.mktemp("background") / "instance"
-    own = Stack(folder, web_workers=2, drain_s=10, accounting_delay_s=1, housekeeping_interval_s=600).start()
+    own = Stack(
+        folder, web_workers=2, drain_s=10, accounting_delay_s=1, housekeeping_interval_s=600, keepalive_s=15
+    )
+    own.start()
     yield own
     own.http.close()
     own.kill()
@@ -125,23 +128,31 @@ def test_redis_killed_on_the_way_disturbs_nothing(own: Stack, caller: Caller) ->
     assert_sound(own)
 
 
-def test_what_was_queued_when_redis_died_is_made_in_its_turn(own: Stack, caller: Caller) -> None:
-    """One who comes later brings along what was lost with the queue."""
-    worker, redis = own.child("thermly worker"), own.child("redis-server")
-    os.kill(worker, signal.SIGSTOP)
-    lost = made(caller)
+def test_what_was_queued_when_redis_died_is_made_though_nobody_asks(own: Stack, caller: Caller) -> None:
+    """And who comes later does not wait for it longer than for a free worker."""
+    redis, other = own.child("redis-server"), own.caller()
+    queued = [made(caller, order("chunks=20 interval_ms=100")) for _ in range(7)]
+    assert wait_for(lambda: len(tasks(caller)) == 4) and len(tasks(caller, "queued")) == 3
     os.kill(redis, signal.SIGKILL)
     assert wait_for(lambda: own.child("redis-server") not in (0, redis))
-    os.kill(worker, signal.SIGCONT)
-    assert look(caller, lost)["status"] == "queued"
-    moved = "UPDATE background SET queued_at_ms = queued_at_ms - 60001 WHERE response_id = :id"
+    assert ended(other, made(other), 5)["status"] == "completed"
+    assert wait_for(lambda: tasks(caller) == tasks(caller, "queued") == [], 10), own.log()
+    assert [look(caller, id)["status"] for id in queued] == ["completed"] * 7
+    assert {row["outcome"] for row in caller.usage(7)} == {"ok"}
+    assert_sound(own)
 
-    def again() -> bool:
-        own.change(moved, id=lost)  # as if it had waited for a minute
-        return look(caller, lost)["status"] == "completed"
 
-    assert wait_for(again, 30), own.log()
-    assert len(caller.usage(1)) == 1
+def test_four_that_were_cancelled_in_silence_hold_nobody_up(own: Stack, caller: Caller) -> None:
+    silent, other = [made(caller, order("hang=30")) for _ in range(6)], own.caller()
+    assert wait_for(lambda: len(tasks(caller)) == 4 and own.sandbox("stats")["active"] == 4)
+    for response_id in silent[:5]:
+        assert caller.post({}, f"{PATH}/{response_id}/cancel").status_code == 200
+    own.http.delete(f"{own.url}{PATH}/{silent[5]}", headers=caller.headers(), timeout=10)
+    began = time.monotonic()
+    assert ended(other, made(other), 5)["status"] == "completed"
+    assert wait_for(lambda: caller.funds()[1] == 0, 5) and time.monotonic() - began < 5
+    assert own.sandbox("stats")["active"] == 0
+    assert [(row["outcome"], row["cost_nanousd"]) for row in caller.usage(4)] == [("client_gone", 0)] * 4
     assert_sound(own)
 
 
@@ -176,7 +187,7 @@ def test_cancellations_that_race_with_the_end_leave_one_truth(own: Stack, caller
 
 
 def test_what_waits_is_left_for_the_next_start(own: Stack, caller: Caller) -> None:
-    """A stop lets those under way finish and takes up nothing more."""
+    """A stop lets those under way finish and takes up nothing more. The queue is not there after it."""
     responses = [made(caller, order("chunks=20 interval_ms=100")) for _ in range(20)]
     assert wait_for(lambda: len(tasks(caller)) == 4)
     began = time.monotonic()
@@ -187,6 +198,9 @@ def test_what_waits_is_left_for_the_next_start(own: Stack, caller: Caller) -> No
     assert {row["outcome"] for row in caller.usage(20 - len(left))} == {"ok"}
     own.env.pop("THERMLY_SANDBOX_URL", None)  # the next start has a sandbox of its own
     own.start()
-    own.change("UPDATE background SET queued_at_ms = queued_at_ms - 60001")
-    assert [ended(caller, id, 30)["status"] for id in responses] == ["completed"] * 20
+    other = own.caller()
+    assert ended(other, made(other), 8)["status"] == "completed", "as soon as a worker is free"
+    assert len(tasks(caller, "queued")) >= 4
+    assert wait_for(lambda: tasks(caller) == tasks(caller, "queued") == [], 30), "though nobody asked"
+    assert [look(caller, id)["status"] for id in responses] == ["completed"] * 20
     assert_sound(own)

@@ -2,14 +2,17 @@
 
 import json
 import subprocess
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import books
 import pytest
 import redis
+from rq import Worker
 from rq.registry import FailedJobRegistry
 
 from thermly import accounting, jobs, redis_server
@@ -227,3 +230,154 @@ def test_a_redis_that_is_not_there_is_told_within_a_moment(tmp_path: Path) -> No
     with pytest.raises(redis.ConnectionError):
         jobs.account_later(jobs.queue(f"unix://{tmp_path}/nobody.sock"), 1)
     assert time.monotonic() - began < 1
+
+
+# ---- threads that wait
+
+
+class Waits:
+    """What waits to be made, as the rows know it; and the threads that make it."""
+
+    def __init__(self, url: str, *waiting: str) -> None:
+        self.url, self.waiting, self.made = url, list(waiting), list[str]()
+        self.stopping, self.free = threading.Event(), threading.Event()
+        self.free.set()
+        self.threads: list[jobs.Waiting] = []
+        self.most = 0
+
+    def take(self) -> bool:
+        if not self.waiting:
+            return False
+        made = self.waiting.pop(0)
+        self.most = max(self.most, sum(thread.busy for thread in self.threads))
+        assert self.free.wait(10)
+        if made == "broken":
+            raise ZeroDivisionError
+        self.made.append(made)
+        return True
+
+    def listen(self, threads: int = 1) -> None:
+        self.threads += [jobs.Waiting(self.url, self.take, self.stopping) for _ in range(threads)]
+
+    @property
+    def listening(self) -> int:
+        return Worker.count(queue=jobs.queue(self.url, jobs.SLOW))
+
+    def hint(self) -> None:
+        """A job that makes nothing itself."""
+        assert jobs.hand_on(jobs.queue(self.url, jobs.SLOW), "time.time_ns", "") is True
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.free.set()
+
+
+@contextmanager
+def waits(server: Server, *waiting: str) -> Iterator[Waits]:
+    found = Waits(server.url, *waiting)
+    yield found
+    found.stop()
+    server.stop()  # or they would listen on for minutes
+    for thread in found.threads:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_what_waits_at_the_start_is_made_though_redis_knows_of_none(server: Server) -> None:
+    with waits(server, "a", "b", "c") as found:
+        found.free.clear()
+        found.listen(2)
+        assert until(lambda: found.most == 2) and until(lambda: found.listening == 2), "who is at work listens too"
+        found.free.set()
+        assert until(lambda: sorted(found.made) == ["a", "b", "c"])
+
+
+def test_one_job_wakes_a_thread_until_nothing_waits(server: Server) -> None:
+    with waits(server) as found:
+        found.listen()
+        assert until(lambda: found.listening == 1)
+        time.sleep(0.2)
+        found.waiting += ["a", "b", "c"]
+        found.hint()
+        assert until(lambda: found.made == ["a", "b", "c"])
+        assert jobs.queue(server.url, jobs.SLOW).count == 0
+
+
+def test_what_waits_is_made_while_redis_is_gone_and_after_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "REDIS_AGAIN_S", 0.1)
+    with waits(server) as found:
+        found.listen()
+        assert until(lambda: found.listening == 1)
+        time.sleep(0.2)
+        found.waiting += ["lost with the queue"]
+        server.stop()
+        assert until(lambda: found.made == ["lost with the queue"])
+        found.waiting += ["while it is gone"]
+        assert until(lambda: len(found.made) == 2)
+        server.start()
+        assert until(lambda: found.listening == 1)
+        time.sleep(0.2)
+        found.waiting += ["by a job"]
+        found.hint()
+        assert until(lambda: len(found.made) == 3)
+
+
+def test_what_waits_is_made_though_redis_never_was_there(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "REDIS_AGAIN_S", 0.1)
+    server.stop()
+    with waits(server, "a") as found:
+        found.listen()
+        assert until(lambda: found.made == ["a"])
+        server.start()
+        assert until(lambda: found.listening == 1)
+
+
+def test_a_redis_that_is_started_anew_learns_of_those_at_work(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nothing would be accepted until one of them has finished."""
+    monkeypatch.setattr(jobs, "REDIS_AGAIN_S", 0.1)
+    main = jobs.Steady([jobs.QUEUE], connection=jobs.connect(server.url), serializer=jobs.JSONSerializer)
+    with waits(server, "a") as found:
+        found.free.clear()
+        found.listen()
+        assert until(lambda: found.listening == 1 and found.most == 1)
+        main.beside = found.threads
+        server.stop()
+        server.start()
+        assert found.listening == 0
+        main.heartbeat()
+        assert found.listening == 1 and found.made == []
+
+
+def test_who_stops_takes_up_nothing_more(server: Server) -> None:
+    with waits(server, "a", "b") as found:
+        found.free.clear()
+        found.listen()
+        assert until(lambda: found.most == 1)
+        found.stop()
+        found.threads[0].join(10)
+        assert found.made == ["a"] and found.waiting == ["b"] and found.listening == 0
+
+
+def test_a_job_that_comes_to_who_stops_is_left_to_others(server: Server) -> None:
+    with waits(server) as found:
+        found.listen()
+        assert until(lambda: found.listening == 1)
+        time.sleep(0.2)
+        found.stopping.set()
+        found.waiting += ["a"]
+        found.hint()
+        found.threads[0].join(10)
+        assert not found.threads[0].is_alive()
+        assert found.made == [] and jobs.queue(server.url, jobs.SLOW).count == 1
+
+
+def test_what_breaks_off_is_not_tried_for_ever(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    with waits(server, "broken", "a") as found:
+        found.listen()
+        assert until(lambda: "could not be made" in caplog.text)
+        found.hint()
+        assert until(lambda: found.made == ["a"])

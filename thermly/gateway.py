@@ -101,6 +101,7 @@ class Gateway:
 
     def check(self, request: ChatRequest, caller: Caller) -> None:
         """Raise what would be raised at once for this request, before anything is held or asked."""
+        self.look()
         size = pricing.measure(request)
         target = self.plan(request, caller, size.estimate).targets[0]
         with self.database.each() as tx:

@@ -70,6 +70,15 @@ def test_the_way_of_a_key(chromium: Any, stack: Stack, arrive: Arrive):
     assert response.status_code == 401 and "revoked" in response.json()["error"]["message"]
 
 
+def test_charts_and_their_legends_have_the_same_colours(chromium: Any, furnished: Any):
+    page = Guest(chromium, furnished).open("/")
+    for tone in ("fast", "best", "cache", "spent", "saved"):
+        drawn = page.locator(f"svg .tone-{tone} rect, svg rect.tone-{tone}").all()
+        colours = {e.evaluate("e => getComputedStyle(e).fill") for e in drawn}
+        legends = page.locator(f".legend i.tone-{tone}").all()
+        assert colours <= {e.evaluate("e => getComputedStyle(e).backgroundColor") for e in legends}, tone
+
+
 def test_the_menu_opens_on_a_phone(chromium: Any, furnished: Any):
     page = Guest(chromium, furnished).open("/", "phone")
     link = page.get_by_role("link", name="API keys")

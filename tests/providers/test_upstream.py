@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from thermly.catalog import Model, Price, ProviderRow, Target
-from thermly.errors import ContentRefused, GatewayError, InvalidRequest, UpstreamFailed
+from thermly.errors import ContentRefused, GatewayError, InvalidRequest, ShuttingDown, UpstreamFailed
 from thermly.exchange import ChatRequest, KeepAlive, Message, Text, gather
 from thermly.providers import ANSWER, gemini, openai_like, upstream
 from thermly.providers.failures import VendorError, failure
@@ -384,6 +384,34 @@ def test_silence_is_told_before_and_within_a_stream():
     assert 2 <= second - first - 1 <= 4  # one says that nothing more came with the first event
 
 
+def test_an_upstream_that_only_comments_is_as_good_as_silent():
+    comments = [piece for _ in range(10) for piece in (0.05, chunk(b": busy\n\n"))]
+    with serving(answering(STREAM, *comments, chunk(b"data: 1\n\n"), chunk(b""))) as server:
+        told = list(Client(Timeouts(2, 9, 9, 0.2)).sse(server.url, HEADERS, b"{}", explain))
+    assert told[-2:] == [(b"", b"1"), None]
+    assert 1 <= len(told) - 2 <= 3, "signs of life are due after a while, not with each comment"
+
+
+def test_a_stream_breaks_off_when_the_gateway_stops(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(upstream, "LOOK_UP_S", 0.05)
+    client = Client(SHORT)
+    with serving(answering(STREAM, chunk(b"data: 1\n\n"), 3, keep=False)) as server:
+        pairs = client.sse(server.url, HEADERS, b"{}", explain)
+        assert following(pairs) == (b"", b"1")
+        client.stop_at = time.monotonic()
+        with pytest.raises(ShuttingDown):
+            following(pairs)
+        assert server.gone.wait(5)
+
+
+def test_a_whole_answer_breaks_off_when_the_gateway_stops():
+    client = Client(SHORT)
+    with serving(answering(4, keep=False)) as server:
+        client.stop_at = time.monotonic() + 0.2
+        with pytest.raises(ShuttingDown):
+            ask(client, server.url)
+
+
 def test_a_slow_reader_does_not_count_as_silence():
     with serving(answering(STREAM, chunk(b"data: 1\n\n"), 0.05, chunk(b"data: 2\n\n"), chunk(b""))) as server:
         pairs = Client(Timeouts(2, 9, 0.2, 9)).sse(server.url, HEADERS, b"{}", explain)
@@ -501,7 +529,7 @@ PAIRS = [
 
 
 def read(*chunks: bytes) -> list[Any]:
-    return [pair for pair in upstream._pairs(chunks[0], iter(chunks[1:])) if pair]
+    return [pair for pair in upstream._pairs(chunks[0], iter(chunks[1:]), 9) if pair]
 
 
 @pytest.mark.parametrize("events", [EVENTS, EVENTS.replace(b"\n", b"\r\n")], ids=["LF", "CRLF"])

@@ -62,6 +62,38 @@ def user_item(text: str, **fields: Any) -> JSON:
 
 
 @each_prefix
+def test_without_credit_a_conversation_is_read_and_deleted_and_gets_nothing_more(
+    stack: Stack, caller: Caller, prefix: str
+) -> None:
+    path = begin(caller, prefix, items=[user_item("Hello!")])
+    stack.credit(caller, -100 * NANO)
+    for where, body in ((prefix + "/conversations", {}), (path + "/items", {"items": [user_item("More")]})):
+        refusal(caller.post(body, where), 402, "insufficient_credits", "insufficient_credits")
+    assert said(items(caller, path)) == [("user", "Hello!")]
+    assert get(caller, path, "DELETE").status_code == 200
+
+
+def test_an_account_keeps_so_much_and_no_more(stack: Stack, caller: Caller) -> None:
+    path = begin(caller, items=[user_item("Hello!")])
+    change = "UPDATE account SET memory_bytes = memory_bytes + :more WHERE id = :id"
+    most = 512 * 1_048_576
+    for more in (most - 2_000, 2_000):  # close to the bound, and beyond it
+        stack.change(change, more=more, id=caller.account_id)
+        for where, body in (
+            ("/v1/conversations", {"items": [user_item("x" * 3_000)]}),
+            (path + "/items", {"items": [user_item("x" * 3_000)]}),
+        ):
+            message = refusal(caller.post(body, where), 422, "invalid_request_error", "memory_full")
+            assert "Delete some" in message
+    assert said(items(caller, path)) == [("user", "Hello!")]
+    stack.change(change, more=-most, id=caller.account_id)
+    assert get(caller, path, "DELETE").status_code == 200
+    assert stack.rows("SELECT memory_bytes FROM account WHERE id = :id", id=caller.account_id) == [
+        {"memory_bytes": 0}
+    ]
+
+
+@each_prefix
 def test_a_conversation_is_begun_read_renamed_and_deleted(rich: Caller, prefix: str) -> None:
     path = begin(rich, prefix, metadata={"topic": "a"}, items=[user_item("Hello!")])
     made = get(rich, path).json()

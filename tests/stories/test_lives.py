@@ -169,6 +169,7 @@ def test_a_stream_that_outlasts_the_drain_ends_with_an_error_and_is_paid_for(tmp
         assert own.process.wait(20) == 0, own.log()
         (row,) = caller.usage()
         assert row["state"] == "settled" and row["estimated"] == 1 and row["cost_nanousd"] > 0
+        assert row["outcome"] == "shutting_down" and own.rows("SELECT * FROM cooldown") == [], "no provider failed"
         assert caller.funds()[1] == 0
     finally:
         own.http.close()

@@ -380,6 +380,15 @@ def agent_request(marker: str, model: str, turns: int = 75) -> JSON:
     }
 
 
+def test_what_the_model_cannot_do_is_named_as_it_was_asked_for(rich: Caller) -> None:
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    body = {"model": "gpt-4o", "max_tokens": 100, "messages": [{"role": "user", "content": "Hello!"}]}
+    response = rich.post({**body, "tools": [search]}, "/v1/messages")
+    message = response.json()["error"]["message"]
+    assert response.status_code == 400 and message.startswith("tools: ") and "web search" in message
+
+
+
 @pytest.mark.parametrize("model", [
     CHEAP, "claude-haiku-5-5", "deepseek-v4-flash", "fast", "gemini-2.5-flash",
     "claude-sonnet-4-6",

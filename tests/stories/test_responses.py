@@ -15,6 +15,7 @@ from openai.types.responses.response_item_list import ResponseItemList
 from pydantic import TypeAdapter
 
 from stories.stack import NANO, Caller, Stack, at_once, mark, order, refusal, wait_for
+from stories.test_chat import PIXEL
 from stories.test_limits import told as limits
 from stories.test_money import cost_nanousd
 from thermly import accounting, settings
@@ -583,6 +584,51 @@ def test_what_breaks_the_rules_is_refused_and_its_field_named(rich: Caller, stre
         error = response.json()["error"]
         assert (error["type"], error["param"]) == ("invalid_request_error", param), error
         assert error["message"] and "Traceback" not in error["message"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_the_model_cannot_do_is_named_as_it_was_asked_for(rich: Caller, stream: bool) -> None:
+    function = {"type": "function", "name": "f"}
+    picture = {"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}"}
+    for model, param, fields in (
+        ("gpt-4o", "tools[1]", {"tools": [function, {"type": "web_search"}]}),
+        ("claude-sonnet-4-5", "top_logprobs", {"top_logprobs": 2}),
+        ("claude-sonnet-4-5", "include", {"include": ["message.output_text.logprobs"]}),
+        ("deepseek-chat", "input", {"input": [{"role": "user", "content": [picture]}]}),
+    ):
+        response = rich.post({"model": model, "input": "Hello!", "stream": stream, **fields}, PATH)
+        error = response.json()["error"]
+        assert (response.status_code, error["code"], error["param"]) == (422, "unsupported_content", param)
+
+
+def test_an_account_that_has_kept_all_it_may_asks_for_no_more(stack: Stack, caller: Caller) -> None:
+    first, marker = told(caller), mark()
+    most = 512 * 1_048_576
+    change = "UPDATE account SET memory_bytes = memory_bytes + :more WHERE id = :id"
+    stack.change(change, more=most, id=caller.account_id)
+    for fields in ({}, {"stream": True}, {"background": True}):
+        response = ask(caller, marker, **fields)
+        error = response.json()["error"]
+        assert (response.status_code, error["code"]) == (422, "memory_full"), response.text
+        assert "512 MiB" in error["message"] and "store: false" in error["message"]
+    assert stack.heard(marker) == []
+    assert told(caller, store=False)["status"] == "completed"
+    assert get(caller, f"{PATH}/{first['id']}").status_code == 200
+    assert get(caller, f"{PATH}/{first['id']}", "DELETE").status_code == 200
+    stack.change(change, more=-most, id=caller.account_id)
+    again = told(caller)
+    assert get(caller, f"{PATH}/{again['id']}").json() == again
+
+
+def test_without_credit_a_free_answer_is_given_and_not_kept(stack: Stack, caller: Caller) -> None:
+    marker = mark()
+    told(caller, marker, "auto")
+    stack.credit(caller, -caller.funds()[0])
+    refusal(ask(caller, marker, "auto"), 402, "insufficient_credits", "insufficient_credits")
+    again = told(caller, marker, "auto", store=False)
+    assert text_of(again) and get(caller, f"{PATH}/{again['id']}").status_code == 404
+    kept = "SELECT COUNT(*) AS count FROM response WHERE account_id = :id"
+    assert stack.rows(kept, id=caller.account_id) == [{"count": 1}]
 
 
 def test_other_refusals_have_the_shape_of_the_surface(stack: Stack, rich: Caller) -> None:

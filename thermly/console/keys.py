@@ -22,6 +22,7 @@ from thermly.console import guard, spans
 from thermly.console.at import here
 from thermly.console.drawing import Series
 from thermly.console.key_forms import AdminKeyForm, KeyForm, NewKeyForm, filled
+from thermly.console.words import axis_dollars
 from thermly.plans import PLANS
 from thermly.store import accounts
 from thermly.store import keys as store
@@ -150,7 +151,7 @@ def key(key_id: str) -> ResponseReturnValue:
         series=[Series("spent", "spent", spent)],
         requests=sum(requests for requests, _ in used.values()),
         cost_nanousd=sum(cost for _, cost in used.values()),
-        dollars=lambda value: f"${value:,.2f}" if value >= 0.01 or not value else f"${value:.6f}".rstrip("0"),
+        dollars=axis_dollars,
     ), 422 if form.errors else 200
 
 

@@ -14,7 +14,7 @@ from thermly.console import guard, spans
 from thermly.console.at import here
 from thermly.console.drawing import Series
 from thermly.console.spans import Span
-from thermly.console.words import percent
+from thermly.console.words import axis_dollars, percent
 from thermly.store import accounts, reports
 from thermly.store.db import Tx
 from thermly.store.reports import Part, Sum
@@ -48,7 +48,9 @@ def overview() -> ResponseReturnValue:
         models=models[:MODELS_SHOWN],
         more_models=len(models) - MODELS_SHOWN,
         groups=[(name, name, sum(groups[name].values())) for name in GROUPS if groups[name]],
-        requests=[Series(name, name, [groups[name].get(b, 0) for b in span.buckets]) for name in GROUPS],
+        requests=[
+            Series(name, name, [groups[name].get(b, 0) for b in span.buckets]) for name in GROUPS if groups[name]
+        ],
         money=_money(sums, span),
         account=account,
         account_id=account_id,
@@ -56,7 +58,7 @@ def overview() -> ResponseReturnValue:
         has_traffic=bool(total.requests),
         legend_of=_legend,
         whole=lambda value: f"{value:,.0f}",
-        dollars=lambda value: f"${value:,.2f}" if value >= 0.01 or not value else f"${value:.6f}".rstrip("0"),
+        dollars=axis_dollars,
     )
 
 

@@ -4,6 +4,7 @@ Knows: formats. Must not know: what is counted.
 """
 
 import datetime
+import math
 from collections.abc import Callable
 
 from flask import Flask
@@ -24,6 +25,13 @@ def money(nanousd: int | None, decimals: int = 2) -> Markup:
     sign = "−" if nanousd < 0 else ""
     text = f"{sign}${abs(value):,.{decimals}f}"
     return Markup('<span class="money" title="${}">{}</span>').format(usd(nanousd), text)
+
+
+def axis_dollars(value: float) -> str:
+    """On the axis of a chart: cents, or two digits of what is less."""
+    if value == 0 or abs(value) >= 1:
+        return f"${value:,.2f}"
+    return "$" + f"{value:.9f}"[: 1 + max(4, 2 - math.floor(math.log10(abs(value))))].rstrip("0")
 
 
 def exact(nanousd: int | None) -> str:

@@ -55,6 +55,8 @@ ERROR_TYPES = {
     "unavailable": "overloaded_error",
     "shutting_down": "overloaded_error",
 }
+# What the exchange calls a field -> what this wire calls it. Reading a request refuses none by these names.
+FIELDS = {"web_search_options": "tools", "response_format": "output_config.format"}
 # The vendor's own client goes on without a thread where it is refused one in these words, and breaks where not.
 NO_THREADS = "thread_unsupported_request"
 # What the vendor tells in a stream beside `delta`, not in it.
@@ -323,9 +325,9 @@ class _Events:
 
 def write_error(error: GatewayError) -> bytes:
     """The wire has no field for the offending parameter, so the message begins with it, as Anthropic's do."""
-    message = error.message
-    if error.param and error.param not in message:
-        message = f"{error.param}: {message}"
+    message, param = error.message, FIELDS.get(error.param or "", error.param)
+    if param and param not in message:
+        message = f"{param}: {message}"
     doc: JSON = {"type": "error", "error": {"type": ERROR_TYPES[error.kind], "message": message}}
     if error.code == NO_THREADS:
         doc["error"]["details"] = {"error_code": NO_THREADS}

@@ -33,6 +33,7 @@ from thermly.dialects.responses_lists import (
     write_item,
     write_items,
 )
+from thermly.dialects.responses_refusals import rename_field
 from thermly.dialects.responses_signatures import ENCRYPTED
 from thermly.dialects.responses_writing import (
     Writer,
@@ -57,6 +58,7 @@ __all__ = [
     "read_page",
     "read_request",
     "read_update",
+    "rename_field",
     "resolve",
     "with_history",
     "write_conversation",
@@ -100,8 +102,10 @@ class Asked(Struct, frozen=True):
 def read_request(body: bytes, bounds: Bounds) -> Asked:
     """Raises InvalidRequest with the offending field in `param`."""
     asked = t.take(parse(body), t.Body)
-    tools, searches = _tools(asked, bounds)
-    choice = _choice(asked, tools)
+    tools = _tools(asked, bounds)
+    functions = [tool for tool in tools if isinstance(tool, t.Function)]
+    searches = [tool for tool in tools if isinstance(tool, t.WebSearch)]
+    choice = _choice(asked, functions)
     _check(asked, bounds, searches)
     items = read_items(asked.input or [], bounds)
     include = read_include(asked.include or ())
@@ -110,8 +114,8 @@ def read_request(body: bytes, bounds: Bounds) -> Asked:
         chat=ChatRequest(
             model=asked.model,
             messages=(*_system(asked.instructions), *read_alone(items)),
-            tools=tuple(Tool(f.name, f.description, f.parameters, f.strict) for f in tools),
-            tool_choice=_tool_choice(choice, bool(tools)),
+            tools=tuple(Tool(f.name, f.description, f.parameters, f.strict) for f in functions),
+            tool_choice=_tool_choice(choice, bool(functions)),
             response_format=_format(asked.text or t.TextBody()),
             max_output_tokens=asked.max_output_tokens,
             output_bound=bounds.max_output_tokens,
@@ -130,7 +134,7 @@ def read_request(body: bytes, bounds: Bounds) -> Asked:
         background=bool(asked.background),
         stream=bool(asked.stream),
         include=include,
-        facts=_facts(asked, [*tools, *searches], choice),
+        facts=_facts(asked, tools, choice),
     )
 
 
@@ -207,24 +211,26 @@ def _check_state(asked: t.Body) -> None:
 # ---- tools
 
 
-def _tools(asked: t.Body, bounds: Bounds) -> tuple[list[t.Function], list[t.WebSearch]]:
+def _tools(asked: t.Body, bounds: Bounds) -> list[t.Function | t.WebSearch]:
     """The functions, and what asks for a search of the web."""
-    functions, searches = [], []
+    found: list[t.Function | t.WebSearch] = []
     for i, raw in enumerate(asked.tools or ()):
         kind = raw.get("type")
         if kind == "function":
-            functions.append(t.take(raw, t.Function, f"tools[{i}]"))
+            found.append(t.take(raw, t.Function, f"tools[{i}]"))
         elif isinstance(kind, str) and kind in SEARCHES:
-            searches.append(t.take(raw, t.WebSearch, f"tools[{i}]"))
-            _check_search(searches[-1], f"tools[{i}]")
+            search = t.take(raw, t.WebSearch, f"tools[{i}]")
+            _check_search(search, f"tools[{i}]")
+            found.append(search)
         else:
             path = f"tools[{i}].type"
             raise InvalidRequest(f"Tools of the type '{str(kind)[:100]}' are not served, at '{path}'.", param=path)
-    if len(functions) > bounds.max_tools:
+    names = [tool.name for tool in found if isinstance(tool, t.Function)]
+    if len(names) > bounds.max_tools:
         raise InvalidRequest(f"At most {bounds.max_tools} tools are allowed.", param="tools")
-    if len({f.name for f in functions}) != len(functions):
+    if len({*names}) != len(names):
         raise InvalidRequest("Two tools have the same name.", param="tools")
-    return functions, searches
+    return found
 
 
 def _check_search(search: t.WebSearch, where: str) -> None:

@@ -71,7 +71,11 @@ class Views:
         caller = self._identify()
         reading = self._read(cast(Body, current).whole_body())
         with self._limits.admitted(caller) as told:
-            return self._answer(reading, caller, told)
+            try:
+                return self._answer(reading, caller, told)
+            except GatewayError as error:
+                responses.rename_field(error, reading.asked.facts)
+                raise
 
     def _read(self, body: bytes) -> Reading:
         asked = responses.read_request(body, self._surface.bounds)
@@ -169,6 +173,7 @@ class Telling:
         except GatewayError as error:
             log.warning("req_%s broke off: %s %s", self._answer.id, error.code or error.kind, error.detail)
             if self._writer is None:
+                responses.rename_field(error, self._asked.facts)
                 yield responses.write_error_event(error)
         except Exception:
             log.exception("req_%s broke off", self._answer.id)

@@ -23,7 +23,7 @@ export function chart(shape, { labels, series, variant, xLabel, yLabel }) {
   }));
   const told = rows.map(({ name }) => name).join(", ");
   const draw = (width) => plot(shape, names, rows, width, variant);
-  return h("figure", { class: "plot" },
+  return h("figure", { class: "made-plot" },
     legend(rows.map(({ name }) => name)),
     yLabel ? h("p", { class: "small muted" }, words(yLabel)) : null,
     fitted(draw, `${{ bar: "Bars", line: "Lines", area: "Areas" }[shape]}: ${told}, by ${names.length} labels`),
@@ -35,7 +35,7 @@ export function pie({ slices, variant }) {
   const rows = list(slices).slice(0, MOST_SERIES).map((one) => [words(props(one).category), Math.max(0, amount(props(one).value))]);
   const whole = rows.reduce((sum, [, value]) => sum + value, 0);
   const share = (value) => (whole ? `${Math.round((100 * value) / whole)} %` : "–");
-  return h("figure", { class: "plot" },
+  return h("figure", { class: "made-plot" },
     legend(rows.map(([name, value]) => `${name} ${share(value)}`)),
     fitted((width) => circle(rows, whole, width, variant === "donut"), `Shares: ${rows.map(([name, v]) => `${name} ${share(v)}`).join(", ")}`),
     numbers(["", "Value", "Share"], rows.map(([name, value]) => [name, value, share(value)])));
