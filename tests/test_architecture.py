@@ -104,7 +104,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "cli": (
         *(*VALUES, "routing", "providers", "store", "gateway", "catalog_changes", "configured", "context"),
         *("accounting", "examination", "hindsight", "jobs", "learning", "logs", "people", "redis_server"),
-        *("serving", "up", "cli"),
+        *("serving", "up", "workers", "cli"),
     ),
     "jobs": ("settings",),
     "logs": (),
@@ -238,6 +238,7 @@ TESTED_ELSEWHERE = {
     "thermly.cli.common": "tests/cli, command by command",
     "thermly.console": "tests/console, page by page",
     "thermly.console.sessions": "tests/console/test_console_guard.py",
+    "thermly.routing.topics": "tests/routing/test_measures.py",
     "thermly.recall": "tests/stories/test_cache.py",
     "thermly.console.billing_forms": "tests/console/test_console_billing.py, and those of codes, alerts, payments",
     "thermly.console.log_filters": "tests/console/test_console_log.py",

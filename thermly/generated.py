@@ -79,7 +79,7 @@ class Generated:
             self.close()
 
     def _tell(self) -> Iterator[Event]:
-        framer = Framer(self._library)
+        framer = Framer(self._library, at_once=not self._prepared.stream)
         end, done = yield from _shown(self._answer, framer)
         out, faults = framer.review()
         yield from out

@@ -200,7 +200,7 @@ def counted(response: requests.Response) -> tuple[str, str]:
 
 @each_prefix
 def test_what_changes_a_conversation_counts_once_and_a_look_does_not(stack: Stack, prefix: str) -> None:
-    poor = stack.caller(0, rpm=5)
+    poor = stack.caller(1, rpm=5)
     made = poor.post({"items": [user_item("Hello!")]}, prefix + "/conversations")
     path = f"{prefix}/conversations/{made.json()['id']}"
     answers = [
@@ -219,7 +219,7 @@ def test_what_changes_a_conversation_counts_once_and_a_look_does_not(stack: Stac
 
 
 def test_looking_at_a_conversation_counts_against_no_limit(stack: Stack) -> None:
-    poor = stack.caller(0, rpm=2)
+    poor = stack.caller(1, rpm=2)
     path = begin(poor, items=[user_item("Hello!", id="msg_mine")])
     for _ in range(3):
         for where in (path, path + "/items", path + "/items/msg_mine"):
@@ -229,7 +229,7 @@ def test_looking_at_a_conversation_counts_against_no_limit(stack: Stack) -> None
 
 
 def test_a_change_that_is_refused_uses_up_no_allowance(stack: Stack) -> None:
-    poor = stack.caller(0, rpm=2)
+    poor = stack.caller(1, rpm=2)
     path = begin(poor, items=[user_item("Hello!", id="msg_mine")])
     for body, where in (
         ({"items": [user_item("x")] * 21}, path + "/items"),
@@ -244,7 +244,7 @@ def test_a_change_that_is_refused_uses_up_no_allowance(stack: Stack) -> None:
 
 
 def test_however_many_change_at_once_the_limit_is_exact(stack: Stack) -> None:
-    poor = stack.caller(0, rpm=6)
+    poor = stack.caller(1, rpm=6)
     path = begin(poor)
     statuses = [
         r.status_code for r in at_once(12, lambda i: poor.post({"items": [user_item(str(i))]}, path + "/items"))

@@ -594,7 +594,7 @@ def test_what_the_model_cannot_do_is_named_as_it_was_asked_for(rich: Caller, str
         ("gpt-4o", "tools[1]", {"tools": [function, {"type": "web_search"}]}),
         ("claude-sonnet-4-5", "top_logprobs", {"top_logprobs": 2}),
         ("claude-sonnet-4-5", "include", {"include": ["message.output_text.logprobs"]}),
-        ("deepseek-chat", "input", {"input": [{"role": "user", "content": [picture]}]}),
+        ("deepseek-v4-pro", "input", {"input": [{"role": "user", "content": [picture]}]}),
     ):
         response = rich.post({"model": model, "input": "Hello!", "stream": stream, **fields}, PATH)
         error = response.json()["error"]

@@ -1,7 +1,7 @@
 """What the Responses API calls the field that a refusal is about.
 
-Knows: the words of Chat Completions, in which the exchange and OpenAI's refusals are told, and this wire's. Must not
-know: who refuses, or why. What reading a request refuses has this wire's names already.
+Knows: the words of Chat Completions, in which the exchange and OpenAI's refusals are told, and this wire's. Must
+not know: who refuses, or why. What reading a request refuses has this wire's names already.
 """
 
 import re

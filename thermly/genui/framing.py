@@ -55,11 +55,12 @@ class Reader(Protocol):
 
 
 class Framer:
-    """The events of one choice. `review` before its `End` is passed on; `again` before those of the repair."""
+    """The events of one choice. `review` before its `End` is passed on; `again` before those of the repair.
+    `at_once`: nobody looks before the end, and what is replaced in between need not be told."""
 
-    def __init__(self, library: Library) -> None:
-        self._library = library
-        self._reader: Reader = _reader(library)
+    def __init__(self, library: Library, at_once: bool = False) -> None:
+        self._library, self._at_once = library, at_once
+        self._reader: Reader = _reader(library, at_once)
         self._text: list[str] = []  # what the model wrote, for the repair
         self._out: list[str] = []  # of the open part
         self._in_text = self._open = self._framed = self._reviewed = False
@@ -124,7 +125,8 @@ class Framer:
         elif prose:
             out += self._raw(card(self._library, paragraph(self._library, prose)))
         out += self._end_part()
-        self._reader, self._framed, self._reviewed = _reader(self._library), False, False
+        self._reader = _reader(self._library, self._at_once)
+        self._framed = self._reviewed = False
         self._text.clear()
         return out
 
@@ -154,8 +156,8 @@ class Framer:
         return [PartEnd(part), *held]
 
 
-def _reader(library: Library) -> Reader:
-    return ProgramReader(library) if library.is_openui else TreeReader(library)
+def _reader(library: Library, at_once: bool) -> Reader:
+    return ProgramReader(library, at_once) if library.is_openui else TreeReader(library)
 
 
 def escape(text: str) -> str:

@@ -239,8 +239,13 @@ def written(value: Any) -> str:
         return f"[{', '.join(map(written, value))}]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_key(k)}: {written(v)}" for k, v in value.items()) + "}"
-    return msgspec.json.encode(value).decode()
+    return _quoted(value)
 
 
 def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else msgspec.json.encode(name).decode()
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else _quoted(name)
+
+
+def _quoted(value: Any) -> str:
+    """Programs are told between code fences, and a fence in a string would end them for whoever looks for the next."""
+    return msgspec.json.encode(value).decode().replace("```", r"\u0060\u0060\u0060")

@@ -15,14 +15,19 @@ MOST_NODES = 20_000
 
 
 class ProgramReader:
-    """Text in, the statements that are sound out, one to a line. `faults` are those of the last attempt."""
+    """Text in, the statements that are sound out, one to a line. `faults` are those of the last attempt.
+
+    What a stream was told cannot be taken back: there, a root that turns out to show what is never told stands
+    before the one that replaces it. `at_once` keeps everything for the end, and then tells each name once.
+    """
 
     head = ""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, at_once: bool = False) -> None:
         self.faults: list[Fault] = []
         self.statements: dict[str, Statement] = {}
         self._library, self._checker = library, library.checker()
+        self._at_once = at_once
         self._program = Program()
         self._owes = False
 
@@ -57,20 +62,24 @@ class ProgramReader:
 
     def close(self, notice: Element | None) -> str:
         """A root that shows all that is sound, and the notice with it, where the one that was told does not."""
-        children = [child for child in self._children() if self._is_sound(child)]
-        if notice is None and not self.faults:
-            return ""
-        shown: list[Any] = [*children, *([_call(notice, self._library)] if notice else [])]
-        return write(Statement("root", Call(ROOT, [shown]), 0)) + "\n"
+        told = list(self.statements.values()) if self._at_once else []
+        if notice is not None or self.faults:
+            shown: list[Any] = [child for child in self._children() if self._is_sound(child)]
+            shown += [_call(notice, self._library)] if notice else []
+            root = Statement("root", Call(ROOT, [shown]), 0)
+            told = [root, *(row for row in told if row.name != root.name)]
+        return "".join(write(row) + "\n" for row in told)
 
     def _accept(self, item: Statement | Fault) -> str:
         if isinstance(item, Statement):
             resolver = _Resolver({}, self._library)
             value = resolver.value(item.value, item.where)
             found = [*resolver.faults, *self._checked(value, item.where)]
+            if item.name == "root" and not isinstance(value, Reference) and not _is_card(value):
+                found = [_no_card(item)]
             if not found:
                 self.statements[item.name] = item
-                return write(item) + "\n"
+                return "" if self._at_once else write(item) + "\n"
             self.faults += found
         else:
             self.faults.append(item)
@@ -90,8 +99,9 @@ class ProgramReader:
             return [Fault("the program", f"has no root = {ROOT}([…])")]
         resolver = _Resolver(self.statements, self._library)
         value = resolver.value(root.value, root.where)
-        if not isinstance(value, Element) or value.name != ROOT:
-            return [Fault(root.where, f"root must be a {ROOT}")]
+        if not _is_card(value):
+            return [_no_card(root)]
+        assert isinstance(value, Element)
         return [*resolver.faults, *self._checker.element(value, root.where)]
 
     def _children(self) -> list[Any]:
@@ -164,6 +174,14 @@ class _Resolver:
         value = self.value(told.value, told.where)
         self._open.pop()
         return value
+
+
+def _is_card(value: Any) -> bool:
+    return isinstance(value, Element) and value.name == ROOT
+
+
+def _no_card(root: Statement) -> Fault:
+    return Fault(root.where, f"root must be a {ROOT}")
 
 
 def _names(value: Any) -> Iterator[str]:
