@@ -24,7 +24,10 @@ def test_amounts_are_read_as_people_write_them(text: str, nanousd: int):
 
 @pytest.mark.parametrize(
     "text",
-    [*("", "ten", "1,5", "-1", "NaN", "inf", "-inf", "0.0000000001", "1e400", "9" * 400, "1000000000.01", "--1")],
+    [
+        *("", "ten", "1,5", "-1", "NaN", "inf", "-inf", "0.0000000001", "1e400", "9" * 400, "1000000000.01", "--1"),
+        *("$", "$$1", "1$", "١", "１", "1e9999999999", "-1e9999999999", "1e-9999999999", "1e" + "9" * 40),
+    ],
 )
 def test_what_cannot_be_kept_is_refused(text: str):
     with pytest.raises(ValueError, match=r"dollars|decimals"):
@@ -32,7 +35,11 @@ def test_what_cannot_be_kept_is_refused(text: str):
 
 
 def test_less_than_nothing_is_an_amount_only_where_it_may_be():
-    assert parse_usd("-1.25", negative=True) == -1_250_000_000
+    for text in ("-1.25", "-$1.25", "$-1.25", " -$1.25 "):
+        assert parse_usd(text, negative=True) == -1_250_000_000
+    for text in ("-$-1", "--1", "-$", "-1e9999999999"):
+        with pytest.raises(ValueError, match="dollars"):
+            parse_usd(text, negative=True)
     with pytest.raises(ValueError, match="-1,000,000,000 and 1,000,000,000"):
         parse_usd("-1000000001", negative=True)
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from listeners import MailServer, serving
+from msgspec.structs import replace
 
 from thermly import mail
 from thermly.mail import NotSent
@@ -57,7 +58,7 @@ def test_a_password_is_not_sent_in_the_clear(
 )
 def test_what_cannot_be_sent_says_why_without_the_password(tmp_path: Path, url: str, to: str, why: str) -> None:
     with pytest.raises(NotSent, match=why):
-        mail.send(at(tmp_path, url), to, "s", "t")
+        mail.send(replace(at(tmp_path, ""), smtp_url=url), to, "s", "t")
 
 
 def test_a_refused_recipient_is_told(tmp_path: Path, server: MailServer) -> None:

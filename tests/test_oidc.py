@@ -41,7 +41,7 @@ def settings(folder: Path, issuer: str = "https://id.example", **more: str) -> S
 
 def test_it_is_offered_when_both_names_are_set(tmp_path: Path) -> None:
     assert is_offered(settings(tmp_path))
-    assert not is_offered(settings(tmp_path, "")) and not is_offered(read({"THERMLY_INSTANCE": str(tmp_path)}))
+    assert not is_offered(read({"THERMLY_INSTANCE": str(tmp_path)}))
 
 
 def test_a_server_that_nobody_signs_in_to_pays_nothing_for_it() -> None:

@@ -179,8 +179,25 @@ def test_an_old_event_is_refused(base: Database, now_s: int, fine: bool) -> None
             at.hear(payload, signature(payload, 1000), now_s)
 
 
+def test_a_refund_is_left_to_somebody_who_reads_the_log(
+    base: Database, stripe: Stripe, caplog: pytest.LogCaptureFixture
+) -> None:
+    at, by = payments(base, stripe.url), books.payer(base)
+    hear(at, event(begun(at, stripe, by)))
+    charge = {"id": "ch_1", "payment_intent": "pi_7", "amount_refunded": 1205, "currency": "usd"}
+    with caplog.at_level(logging.WARNING, "thermly.payments"):
+        assert hear(at, event(charge, "charge.refunded")) == "noted"
+        assert hear(at, event({"id": "ch_2"}, "charge.refunded")) == "noted"
+    assert "payment pi_7 (charge ch_1) was refunded, 12.05 usd" in caplog.text and "ch_2" in caplog.text
+    assert balance(base, by) == 25 * USD
+
+
 @pytest.mark.parametrize(
-    "payload", [b"", b"[]", b"{", b'{"type": "checkout.session.completed", "data": {"object": 1}}']
+    "payload",
+    [
+        *(b"", b"[]", b"{", b'{"type": "checkout.session.completed", "data": {"object": 1}}'),
+        b'{"type": "charge.refunded", "data": {"object": {"id": 1}}}',
+    ],
 )
 def test_a_signed_event_that_cannot_be_read_is_refused(base: Database, payload: bytes) -> None:
     with pytest.raises(Refused, match="cannot be read"):

@@ -1,5 +1,7 @@
 import base64
+import struct
 
+import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -170,6 +172,31 @@ def test_media_are_bounded_by_the_dearest_counting(media, kind, least, most):
     for part in (media, ToolResult("id", (media,))):
         assert least <= pricing.bound_input_tokens(ask(part), kind) <= most
         assert 0 < pricing.estimate_input_tokens(ask(part)) <= least
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "tokens"),
+    # The first three are the examples of OpenAI's guide; the others are what a file may claim.
+    [
+        (1024, 1024, 765), (2048, 4096, 1105), (4096, 8192, 1105), (512, 512, 255), (513, 100, 425),
+        (1, 1, 255), (1, 2**32 - 1, 765), (2**32 - 1, 2**32 - 1, 765),
+    ],
+)  # fmt: skip
+def test_an_image_is_estimated_by_its_pixels_as_openai_counts_them(width, height, tokens):
+    head = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height)
+    empty = pricing.estimate_input_tokens(ask(Text("")))
+    image = Media("image", "image/png", base64.b64encode(head + bytes(99)).decode())
+    assert pricing.estimate_input_tokens(ask(image)) - empty == tokens
+    assert pricing.bound_input_tokens(ask(image)) > 48_000
+    for low in (image, Media("image", url="https://x.example/a.png")):
+        low = msgspec.structs.replace(low, extras={"openai": {"detail": "low"}})
+        assert 85 <= pricing.estimate_input_tokens(ask(low)) - empty < 100
+
+
+def test_an_image_that_nobody_has_seen_is_estimated_as_a_common_one():
+    empty = pricing.estimate_input_tokens(ask(Text("")))
+    for image in (Media("image", url="https://x.example/a.png"), Media("image", data="AAAA")):
+        assert pricing.estimate_input_tokens(ask(image)) - empty == 765
 
 
 def test_pages_of_a_web_search_are_as_many_as_a_model_can_read():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from thermly.settings import BY_NAME, SETTINGS, Settings, SettingsError, read, secret, sources
+from thermly.settings import BY_NAME, SECRETS, SETTINGS, Settings, SettingsError, read, secret, sources
 
 
 def settings(instance: Path, toml: str = "", **environ: str) -> Settings:
@@ -32,6 +32,7 @@ def test_every_setting_can_be_set_in_the_environment_and_in_the_file(tmp_path: P
         if s.name != "instance"
     }
     wanted["invalid_request_status"] = 400
+    wanted |= {s.name: f"{s.schemes[0]}://host.example" for s in SETTINGS if s.schemes}
     from_environment = settings(tmp_path, **{f"THERMLY_{n.upper()}": str(v) for n, v in wanted.items()})
     from_file = settings(tmp_path, "\n".join(f"{n} = {json.dumps(v)}" for n, v in wanted.items()))
     assert from_environment == from_file
@@ -86,11 +87,40 @@ def test_a_secrets_file_that_cannot_be_read_is_named(tmp_path: Path, contents: b
         ("CACHE_SCOPE", "Account", "must be one of account, everyone, off"),
         ("PROT", "1", "THERMLY_PROT is no setting of Thermly. Did you mean THERMLY_PORT"),
         ("COMPLETELY_DIFFERENT", "1", "is no setting of Thermly.$"),
+        ("PUBLIC_URL", "llm.example", "THERMLY_PUBLIC_URL must be an address that begins with https:// or http://"),
+        ("PUBLIC_URL", "ftp://llm.example", "THERMLY_PUBLIC_URL must be an address"),
+        ("PUBLIC_URL", "https://", "THERMLY_PUBLIC_URL must be an address"),
+        ("PUBLIC_URL", "https://[llm.example", "THERMLY_PUBLIC_URL must be an address"),
+        ("PUBLIC_URL", "https://llm.example:many", "THERMLY_PUBLIC_URL must be an address"),
+        ("PUBLIC_URL", "https://llm example", "THERMLY_PUBLIC_URL must be an address"),
+        ("SMTP_URL", "mail.example:25", "THERMLY_SMTP_URL must be an address that begins with smtp:// or smtps://"),
+        ("SMTP_URL", "http://localhost:25", "THERMLY_SMTP_URL must be an address"),
+        ("OIDC_ISSUER", "id.example", "THERMLY_OIDC_ISSUER must be an address that begins with https://"),
+        ("OIDC_ISSUER", "http://id.example", "THERMLY_OIDC_ISSUER must be an address that begins with https://"),
+        ("OIDC_ISSUER", "https://id.example", "THERMLY_OIDC_ISSUER needs THERMLY_OIDC_CLIENT_ID too"),
+        ("OIDC_CLIENT_ID", "me", "THERMLY_OIDC_CLIENT_ID needs THERMLY_OIDC_ISSUER too"),
     ],
 )
 def test_what_cannot_be_used_is_named_with_what_would_do(tmp_path: Path, name: str, value: str, says: str) -> None:
     with pytest.raises(SettingsError, match=says):
         settings(tmp_path, **{f"THERMLY_{name}": value})
+
+
+def test_a_password_in_an_address_is_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as refused:
+        settings(tmp_path, THERMLY_SMTP_URL="mail://me:hush@host")
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize("issuer", ["https://id.example/realms/a", "http://localhost:8443", "http://127.0.0.1:1"])
+def test_who_vouches_for_people_is_spoken_to_over_tls_or_on_this_machine(tmp_path: Path, issuer: str) -> None:
+    assert settings(tmp_path, THERMLY_OIDC_ISSUER=issuer, THERMLY_OIDC_CLIENT_ID="me").oidc_issuer == issuer
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_secrets_that_cannot_be_read_are_named_before_anything_starts(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}_FILE cannot be read"):
+        settings(tmp_path, **{f"{name}_FILE": str(tmp_path / "none")})
 
 
 @pytest.mark.parametrize(

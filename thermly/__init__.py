@@ -17,6 +17,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from thermly import context, logs
     from thermly.console import Mounted
     from thermly.console.at import At
+    from thermly.console.proxies import behind
     from thermly.jobs import Pulse
     from thermly.settings import read
     from thermly.web.edge import Edge
@@ -40,7 +41,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["thermly"] = gateway
     app.before_request(gateway.look)
     _register(app, gateway, studio)
-    app.wsgi_app = Mounted(app.wsgi_app, At(gateway, app.wsgi_app))  # type: ignore[method-assign]
+    api = app.wsgi_app
+    app.wsgi_app = Mounted(behind(api, settings.trusted_proxies), At(gateway, api))  # type: ignore[method-assign]
     pulse.nudge()
     return app
 

@@ -1,23 +1,26 @@
 """Dollars as people write them <-> whole nano-dollars; times as people read them. Values only."""
 
 import datetime
+import re
 from decimal import Decimal, InvalidOperation
 
 NANO_PER_USD = 10**9
 MOST_USD = 1_000_000_000
 _NANO = Decimal("1e-9")
+_SIGN = re.compile(r"^(-?)\$")
 
 
 def parse_usd(text: str, negative: bool = False) -> int:
     """Nano-dollars. Raises ValueError, with a sentence, for what is no amount, is beyond a billion dollars, or has
     more than nine decimals, which could not be kept."""
+    plain = _SIGN.sub(r"\1", text.strip().replace("_", ""))
     try:
-        amount = Decimal(text.strip().replace("_", "").removeprefix("$"))
+        amount = Decimal(plain if plain.isascii() else "")
     except InvalidOperation as error:
         raise ValueError(f"{text!r} is not an amount of dollars.") from error
-    if not amount.is_finite() or abs(amount) > MOST_USD or (amount < 0 and not negative):
-        least = f"-{MOST_USD:,}" if negative else "0"
-        raise ValueError(f"{text!r} is not between {least} and {MOST_USD:,} dollars.")
+    least = -MOST_USD if negative else 0
+    if not amount.is_finite() or not least <= amount <= MOST_USD:
+        raise ValueError(f"{text!r} is not between {least:,} and {MOST_USD:,} dollars.")
     kept = amount.quantize(_NANO)
     if kept != amount:
         raise ValueError(f"{text!r} has more than nine decimals.")

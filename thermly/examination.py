@@ -12,6 +12,7 @@ from thermly import redis_server
 from thermly.bill import OF_JOB
 from thermly.catalog import CatalogError
 from thermly.catalog_changes import CatalogChanges
+from thermly.payments import Payments
 from thermly.settings import Settings
 from thermly.store import db, images, limits, memory, money, owners, usage
 from thermly.store.db import Database
@@ -40,6 +41,7 @@ def examine(settings: Settings) -> list[Finding]:
         _accounting(base),
         *_catalog(settings, base),
         _redis(settings),
+        _cards(settings, base),
     ]
 
 
@@ -125,3 +127,10 @@ def _redis(settings: Settings) -> Finding:
         return Finding("redis", True, "REDIS_URL is set")
     binary = redis_server.find()
     return Finding("redis", binary is not None, binary or "no server found: see README, Redis")
+
+
+def _cards(settings: Settings, base: Database) -> Finding:
+    at = Payments(base, settings)
+    if at.lacking:
+        return Finding("payments by card", False, f"not offered: {at.lacking} is not set")
+    return Finding("payments by card", True, "offered" if at.offered else "not set up")

@@ -260,7 +260,7 @@ def _tied(tx: Tx, settings: Settings, who: Identity) -> Person:
     if person is None:
         raise Refused(f"{who.email} was not invited here. An admin can add you.")
     if not people.set_subject(tx, person.id, who.subject):
-        raise Refused(f"{who.email} signs in here as somebody else at the identity provider. Ask an admin.")
+        raise Refused(f"{who.email} signs in here as somebody else at the provider. An admin can untie them.")
     return person
 
 

@@ -33,6 +33,7 @@ TOLERANCE_S = 300
 TIMEOUT_S = (5, 30)
 PAID = ("checkout.session.completed", "checkout.session.async_payment_succeeded")
 OVER = ("checkout.session.expired", "checkout.session.async_payment_failed")
+REFUNDED = "charge.refunded"
 
 
 class CannotPay(Exception):
@@ -55,6 +56,13 @@ class Session(Struct):
     currency: str | None = None
 
 
+class Charge(Struct):
+    id: str
+    payment_intent: str | None = None
+    amount_refunded: int = 0
+    currency: str = ""
+
+
 class _Data(Struct):
     object: msgspec.Raw
 
@@ -66,6 +74,7 @@ class Event(Struct):
 
 _read_begun = msgspec.json.Decoder(Begun).decode
 _read_event = msgspec.json.Decoder(Event).decode
+_read_charge = msgspec.json.Decoder(Charge).decode
 _read_session = msgspec.json.Decoder(Session).decode
 
 
@@ -138,6 +147,8 @@ class Payments:
         self._check(payload, signature, int(time.time()) if now_s is None else now_s)
         try:
             event = _read_event(payload)
+            if event.type == REFUNDED:
+                return _refunded(_read_charge(event.data.object))
             if event.type not in PAID + OVER:
                 return "not for us"
             session = _read_session(event.data.object)
@@ -173,6 +184,15 @@ class Payments:
                 log.error("payment %s is of %s %s, which is not what was asked for", session.id, *told)
                 raise Refused("The amount or the currency is not what was asked for.")
             return "credited" if payments.pay(tx, session.id, _now_ms()) else "nothing to do"
+
+
+def _refunded(charge: Charge) -> str:
+    """Whose credit it was, and whether that is still there, is not known here: somebody has to look."""
+    log.warning(
+        "payment %s (charge %s) was refunded, %s.%02d %s so far: if it was for credit here, take that back by hand",
+        *(charge.payment_intent, charge.id, *divmod(charge.amount_refunded, 100), charge.currency),
+    )
+    return "noted"
 
 
 def _complaint(response: "requests.Response") -> str:

@@ -92,6 +92,11 @@ class People:
             people.invite(tx, person_id, token, now_ms, now_ms + INVITATION_S * 1000)
         return token
 
+    def invites(self, token: str) -> bool:
+        """Whether a link is still good."""
+        with self.database.each() as tx:
+            return people.invited(tx, token, _now_ms()) is not None
+
     def accept(self, token: str, password: str, agent: str) -> str | None:
         """Choose a password by link; the token of a new session, or None for a link that is used or too old.
         Raises WeakPassword, TooManyAttempts."""

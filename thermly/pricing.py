@@ -4,9 +4,12 @@ Knows: how vendors count and bill tokens. Must not know: accounts, balances, who
 Prices are pico-dollars per token; every sum is made in pico-dollars and rounded up once, to nano-dollars.
 """
 
+import math
+
 import msgspec
 from msgspec import Struct
 
+from thermly import dimensions
 from thermly.catalog import Drawing, Price, Target
 from thermly.exchange import ChatRequest, Media, Message, Part, ToolCall, ToolResult, Usage
 from thermly.pictures import ImageRequest
@@ -43,8 +46,13 @@ SYSTEM_BOUND = 1_000
 
 MESSAGE_BOUND = 16
 
-IMAGE_ESTIMATE = 1_000
-LOW_IMAGE_ESTIMATE = 100
+# How OpenAI counts an image, with gpt-4o's figures: scaled into a square, then to a shortest side, cut into tiles.
+IMAGE_BASE_ESTIMATE = 85
+IMAGE_TILE_ESTIMATE = 170
+IMAGE_TILE_PIXELS = 512
+IMAGE_LONGEST_PIXELS = 2_048
+IMAGE_SHORTEST_PIXELS = 768
+UNKNOWN_IMAGE_PIXELS = (1_024, 1_024)
 UNKNOWN_MEDIA_ESTIMATE = 2_000
 AUDIO_BYTES_PER_TOKEN_ESTIMATE = 500
 FILE_BYTES_PER_TOKEN_ESTIMATE = 20
@@ -65,6 +73,7 @@ class Size(Struct, frozen=True, gc=False):
     file_bytes: int = 0
     text_file_bytes: int = 0
     unknown: int = 0
+    image_estimate: int = 0
 
     @property
     def estimate(self) -> int:
@@ -72,8 +81,7 @@ class Size(Struct, frozen=True, gc=False):
         return (
             (self.text_bytes + self.text_file_bytes) // TEXT_BYTES_PER_TOKEN_ESTIMATE
             + self.messages * MESSAGE_ESTIMATE
-            + self.images * IMAGE_ESTIMATE
-            + self.low_images * LOW_IMAGE_ESTIMATE
+            + self.image_estimate
             + self.audio_bytes // AUDIO_BYTES_PER_TOKEN_ESTIMATE
             + self.file_bytes // FILE_BYTES_PER_TOKEN_ESTIMATE
             + self.unknown * UNKNOWN_MEDIA_ESTIMATE
@@ -155,6 +163,7 @@ def _with_media(size: Size, media: tuple[Media, ...]) -> Size:
         data_bytes = len(part.data) * 3 // 4 if part.data is not None else 0
         if part.kind == "image":
             found["low_images" if _low_detail(part) else "images"] += 1
+            found["image_estimate"] += _image_estimate(part)
         elif part.data is None:
             found["unknown"] += 1
         elif part.kind == "audio":
@@ -170,6 +179,17 @@ def _with_media(size: Size, media: tuple[Media, ...]) -> Size:
 
 def _low_detail(image: Media) -> bool:
     return any(facts.get("detail") == "low" for facts in (image.extras or {}).values())
+
+
+def _image_estimate(image: Media) -> int:
+    if _low_detail(image):
+        return IMAGE_BASE_ESTIMATE
+    told = dimensions.of_base64(image.data) if image.data else None
+    longest, shortest = sorted(told or UNKNOWN_IMAGE_PIXELS, reverse=True)
+    scale = min(1.0, IMAGE_LONGEST_PIXELS / longest)
+    scale = min(scale, IMAGE_SHORTEST_PIXELS / shortest)
+    tiles = math.ceil(longest * scale / IMAGE_TILE_PIXELS) * math.ceil(shortest * scale / IMAGE_TILE_PIXELS)
+    return IMAGE_BASE_ESTIMATE + IMAGE_TILE_ESTIMATE * tiles
 
 
 def cost(usage: Usage, price: Price) -> int:

@@ -39,6 +39,9 @@ def options(settings: Settings, fd: int | None) -> dict[str, Any]:
         "graceful_timeout": settings.drain_s,
         "loglevel": "warning",
         "control_socket_disable": True,
+        # gunicorn would believe every proxy on this machine; `trusted_proxies` says whom the app believes.
+        "forwarded_allow_ips": "",
+        "secure_scheme_headers": {},
         "proc_name": "thermly",
     }
     if os.path.isdir("/dev/shm"):
@@ -77,4 +80,5 @@ def waitress(settings: Settings) -> None:
         threads=min(settings.web_threads, 64),
         channel_timeout=settings.upstream_timeout_s,
         ident="thermly",
+        clear_untrusted_proxy_headers=False,  # the app itself knows whom to believe
     )

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -21,7 +22,8 @@ class SettingsError(ValueError):
 
 
 class Setting(Struct, frozen=True):
-    """`secret`: its value opens something, and is shown nowhere."""
+    """`secret`: its value opens something, and is shown nowhere. `schemes`: of an address; plain http will do on
+    this machine wherever https does."""
 
     name: str
     default: int | float | str
@@ -30,6 +32,7 @@ class Setting(Struct, frozen=True):
     least: float = 0
     most: float = 2**31 - 1
     secret: bool = False
+    schemes: tuple[str, ...] = ()
 
 
 SETTINGS = (
@@ -96,7 +99,12 @@ SETTINGS = (
         least=1,
         most=36_500,
     ),
-    Setting("public_url", "", "Address that image URLs begin with; empty: the one that the client has called"),
+    Setting(
+        "public_url",
+        "",
+        "Address of this server, as in image URLs and links; empty: the one that the client has called",
+        schemes=("https", "http"),
+    ),
     Setting("demo_credit_usd", 5, "Credit of the account that the first start makes"),
     Setting("low_balance_usd", 1, "Balance below which an account is reported once per top-up"),
     Setting(
@@ -116,6 +124,7 @@ SETTINGS = (
         "",
         "Mail server: `smtp://user:password@host:587` or `smtps://…`; empty: no mail is sent",
         secret=True,
+        schemes=("smtp", "smtps"),
     ),
     Setting("mail_from", "", "Address that mail is sent from; empty: `thermly@` and this machine's name"),
     Setting(
@@ -133,10 +142,15 @@ SETTINGS = (
     Setting(
         "trusted_proxies",
         0,
-        "Proxies in front whose `X-Forwarded-For` and `X-Forwarded-Proto` the console believes",
+        "Proxies in front whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed",
         most=64,
     ),
-    Setting("oidc_issuer", "", "OpenID provider to sign in to the console with, by its address; empty: none"),
+    Setting(
+        "oidc_issuer",
+        "",
+        "OpenID provider to sign in to the console with, by its address; empty: none",
+        schemes=("https",),
+    ),
     Setting("oidc_client_id", "", "This server's name at the OpenID provider"),
     Setting(
         "oidc_allowed_domains",
@@ -151,6 +165,7 @@ SETTINGS = (
 )
 BY_NAME = {s.name: s for s in SETTINGS}
 FOREIGN = {"redis_url": "REDIS_URL"}  # names that hosts set by convention
+AT_HOME = ("localhost", "127.0.0.1", "::1")
 NOT_OURS = frozenset({"THERMLY_KEY"})  # what clients call their key, also in the banner of `thermly up`
 SECRETS = {
     "OIDC_CLIENT_SECRET": "This server's secret at the OpenID provider",
@@ -212,7 +227,8 @@ class Settings(Struct, frozen=True):
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Raises SettingsError for unknown names (with a suggestion) and for values out of bounds."""
+    """Raises SettingsError for unknown names (with a suggestion), for values out of bounds, and for files of
+    secrets that cannot be read."""
     for name in environ:
         if name.startswith("THERMLY_") and not _known(name):
             raise SettingsError(f"{name} is no setting of Thermly." + _suggest(name))
@@ -229,6 +245,9 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         found[setting.name] = _value(setting, raw if raw is not None else values.get(setting.name))
     found["instance"] = instance
     found["catalog_rows"] = rows
+    _check_pair(found, "oidc_issuer", "oidc_client_id")
+    for name in SECRETS:
+        secret(environ, name)
     return Settings(**found)
 
 
@@ -277,6 +296,8 @@ def _value(setting: Setting, raw: Any) -> Any:
     name = f"THERMLY_{setting.name.upper()}"
     if setting.choices and str(raw) not in setting.choices:
         raise SettingsError(f"{name} must be one of {', '.join(setting.choices)}, not {raw!r}.")
+    if setting.schemes and raw:
+        _check_address(setting, str(raw))
     if isinstance(setting.default, str):
         return str(raw)
     kind, words = (int, "a whole number") if isinstance(setting.default, int) else (float, "a number")
@@ -289,3 +310,22 @@ def _value(setting: Setting, raw: Any) -> Any:
     if value > setting.most:
         raise SettingsError(f"{name} must be at most {setting.most}, not {value}.")
     return value
+
+
+def _check_address(setting: Setting, url: str) -> None:
+    """The message says nothing of the value, which may have a password in it."""
+    try:
+        parsed = urlsplit(url)
+        host, _ = parsed.hostname, parsed.port
+    except ValueError:
+        parsed, host = urlsplit(""), None
+    at_home = parsed.scheme == "http" and host in AT_HOME and "https" in setting.schemes
+    if not host or not (parsed.scheme in setting.schemes or at_home) or any(c.isspace() for c in url):
+        words = " or ".join(f"{scheme}://" for scheme in setting.schemes)
+        raise SettingsError(f"THERMLY_{setting.name.upper()} must be an address that begins with {words}.")
+
+
+def _check_pair(found: Mapping[str, Any], one: str, other: str) -> None:
+    for there, gone in ((one, other), (other, one)):
+        if found[there] and not found[gone]:
+            raise SettingsError(f"THERMLY_{there.upper()} needs THERMLY_{gone.upper()} too: set both, or none.")

@@ -19,6 +19,8 @@ NO_AMOUNTS = [
     "inf",
     "-Infinity",
     "1e400",
+    "1e9999999999",
+    "١",
     "1e-9999999",
     "0.0000000001",
     "1000000001",
@@ -174,3 +176,15 @@ def test_a_command_works_while_another_process_has_the_database_open(run: Run, b
     with base.begin() as tx:
         accounts.disable(tx, by.account_id, None)
     assert "active" in run("account", "list").stdout
+
+
+@pytest.mark.parametrize("name", ["acc_0123", "ACC_x", "a\u202eb", "a\x1bb"])
+def test_a_name_that_could_be_taken_for_something_else_is_refused(refused: Refused, name: str) -> None:
+    assert "A name" in refused("account", "create", name)
+
+
+def test_credit_goes_to_the_account_whose_id_it_is(run: Run, base: Database) -> None:
+    one = books.payer(base, "one")
+    books.payer(base, one.account_id)
+    run("account", "credit", one.account_id, "5")
+    assert run("account", "balance", "one").stdout.strip() == "5.00"

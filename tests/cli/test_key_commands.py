@@ -117,6 +117,8 @@ def test_what_cannot_be_kept_makes_no_key(refused: Refused, base: Database, opti
 
 
 def test_an_unknown_model_is_named(refused: Refused) -> None:
+    said = refused("key", "create", "--account", "acme", "--models", "c1/openai/gpt-4o/v-20250930")
+    assert "model behind" in said
     said = refused("key", "create", "--account", "acme", "--models", "gpt-4o,nonsense,other")
     assert "nonsense, other" in said and "gpt-4o" not in said
 

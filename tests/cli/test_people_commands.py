@@ -52,6 +52,19 @@ def test_links_begin_with_the_public_address(run: Run, acme: None, monkeypatch: 
     assert result.stdout.startswith("https://llm.example.com/console/invitation/")
 
 
+def test_somebody_is_untied_from_the_identity_provider(
+    run: Run, base: Database, acme: None, refused: Callable[..., str]
+) -> None:
+    run("person", "create", "ada@example.com", "--account", "acme")
+    assert "not tied to anybody" in refused("person", "untie", "ada@example.com")
+    with base.begin() as tx:
+        ada = people.by_email(tx, "ada@example.com")
+        assert ada is not None and people.set_subject(tx, ada.id, "issuer|1")
+    run("person", "untie", "ada@example.com")
+    with base.each() as tx:
+        assert people.by_subject(tx, "issuer|1") is None
+
+
 def test_the_last_admin_cannot_be_disabled(
     run: Run, base: Database, acme: None, refused: Callable[..., str]
 ) -> None:

@@ -41,9 +41,13 @@ def test_without_credit_the_ledger_is_empty(stack: Stack, admin: Visitor):
     [
         ({"name": " \0 "}, "This field is required"),
         ({"name": "x" * 201}, "longer than 200"),
+        ({"name": "acc_0123"}, "does not begin with acc_"),
+        ({"name": "a\u202eb"}, "no control characters"),
         ({"plan": "unlimited"}, "Not a valid choice"),
         ({"credit": "-1"}, "is not between"),
         ({"credit": "1e30"}, "is not between"),
+        ({"credit": "1e9999999999"}, "is not between"),
+        ({"credit": "١"}, "is not an amount"),
         ({"credit": "0.0000000001"}, "more than nine decimals"),
         ({"credit": "<script>"}, "is not an amount"),
     ],
@@ -64,6 +68,15 @@ def test_a_name_is_one_accounts(stack: Stack, admin: Visitor):
     assert response.status_code == 422 and "Another account has this name" in response.text
     assert account(stack, second)["plan"] == "standard", "nothing of it was changed"
     assert admin.post(f"/accounts/{first}", {"name": name, "plan": "free"}).status_code == 200
+    response = admin.post(f"/accounts/{first}", {"name": second, "plan": "free"})
+    assert response.status_code == 422 and "does not begin with acc_" in response.text
+
+
+def test_an_id_is_that_of_its_account_whatever_another_is_called(stack: Stack, admin: Visitor):
+    first, second = made(admin), made(admin)
+    stack.change("UPDATE account SET name = :first WHERE id = :second", first=first, second=second)
+    for path in ("/billing", "/"):
+        assert f"Account {account(stack, first)['name']}" in admin.page(f"{path}?account={first}")
 
 
 def test_two_who_choose_a_name_at_the_same_instant(stack: Stack, admin: Visitor):

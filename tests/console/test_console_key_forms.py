@@ -26,13 +26,28 @@ def refused(visitor: Visitor, path: str = "/keys/new", **fields: Any) -> list[st
     return errors(response.text)
 
 
-@pytest.mark.parametrize("name", ["", "   ", "\0", "x" * 101])
+@pytest.mark.parametrize("name", ["", "   ", "\0", "x" * 101, "a\u202eb", "a\x1b[1mb"])
 def test_a_key_has_a_name(member: Visitor, name: str):
     assert len(refused(member, name=name)) == 1
 
 
 @pytest.mark.parametrize(
-    "cap", ["lots", "-1", "NaN", "Infinity", "1e400", "0.0000000001", "1000000001", "9" * 41, "1,50", "$", "0x10"]
+    "cap",
+    [
+        "lots",
+        "-1",
+        "NaN",
+        "Infinity",
+        "1e400",
+        "0.0000000001",
+        "1000000001",
+        "9" * 41,
+        "1,50",
+        "$",
+        "0x10",
+        "1e9999999999",
+        "١",
+    ],
 )
 def test_a_cap_is_an_amount_that_can_be_kept(member: Visitor, cap: str):
     (complaint,) = refused(member, cap=cap)
@@ -53,10 +68,11 @@ def test_a_model_is_one_that_there_is(member: Visitor):
     assert "nonsense" in complaint
 
 
-@pytest.mark.parametrize("rate", ["-1", "1.5", "many", "10000001", "9" * 40])
+@pytest.mark.parametrize("rate", ["-1", "1.5", "many", "10000001", "9" * 40, "9" * 400, "١"])
 def test_limits_are_numbers(admin: Visitor, rate: str):
-    assert refused(admin, account=admin.account_id, rpm=rate)
-    assert refused(admin, account=admin.account_id, image_rpm=rate)
+    told = ["A whole number between 0 and 10,000,000, please."]
+    assert refused(admin, account=admin.account_id, rpm=rate) == told
+    assert refused(admin, account=admin.account_id, image_rpm=rate) == told
 
 
 def test_an_admin_names_a_plan_and_an_account_that_there_are(admin: Visitor):

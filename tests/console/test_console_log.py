@@ -119,7 +119,8 @@ def test_filters_of_the_address(stack: Stack, member: Visitor):
     assert listed(member, "?level=5") == listed(member, "?from=2020-01-01&to=2020-01-02") == []
     assert listed(member, "?span=24h") == [b, a]
     assert "No such request in this time" in member.page("/usage?level=5")
-    for query in ("?level=9", "?dearer=lots", "?outcome=rain", "?key=key_of_nobody", "?model=" + "x" * 300):
+    huge = "?dearer=1e9999999999"
+    for query in ("?level=9", "?dearer=lots", huge, "?outcome=rain", "?key=key_of_nobody", "?model=" + "x" * 300):
         response = member.get("/usage" + query)
         assert response.status_code == 422 and 'class="error"' in response.text, query
         assert member.get("/usage/requests.csv" + query).status_code == 400
@@ -260,7 +261,11 @@ def test_off_by_default_and_on_for_every_surface_and_gone_when_off_again(stack: 
     page = plain(member.page("/usage"))
     assert "Transcripts off" in page and "admins of this server can read them" in page and "7 days" in page
 
-    assert "is kept" in plain(switch(member, "on").text)
+    for words in ("Responses and conversations", "30 days", "store", "up to 24 hours", "Images that were made"):
+        assert words in page, "what is kept besides is said too"
+
+    page = plain(switch(member, "on").text)
+    assert "transcript of each request is kept" in page and "Responses and conversations" in page
     for stream in (False, True):
         ask_everywhere(stack, caller, loud, stream)
     caller.usage(16)
@@ -276,7 +281,8 @@ def test_off_by_default_and_on_for_every_surface_and_gone_when_off_again(stack: 
     ask_everywhere(stack, caller, quiet, False)
     caller.usage(20)
     assert kept(stack, caller) == 0
-    assert "not kept" in plain(member.page(f"/usage/{listed(member)[0]}"))
+    page = plain(member.page(f"/usage/{listed(member)[0]}"))
+    assert "No transcripts of this account's requests are kept" in page and "what is kept besides" in page
 
 
 def test_a_transcript_is_shown_harmless_and_only_within_the_account(stack: Stack, arrive: Arrive, admin: Visitor):

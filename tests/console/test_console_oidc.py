@@ -128,6 +128,20 @@ def test_the_tie_outlives_another_address_at_the_provider(site: Sites, identity:
     assert at.is_in(at.arrive())
 
 
+def test_after_a_new_provider_only_whoever_was_untied_is_let_in(site: Sites, identity: Identity):
+    at = site()
+    person_id = at.invite()
+    at.arrive()
+    identity.who |= {"sub": "ada-2"}
+    at.browser = at.another()
+    assert "An admin can untie them" in at.refusal()
+    with at.database.begin() as tx:
+        assert people.untie(tx, person_id)
+    assert at.is_in(at.arrive())
+    person = at.person()
+    assert person and person.subject == f"{identity.issuer}|ada-2"
+
+
 def test_they_land_where_they_wanted_to_go(site: Sites):
     at = site()
     at.invite()
@@ -356,7 +370,7 @@ def test_the_way_is_shown_where_it_is_set_up_and_only_there(site: Sites, identit
     text = site().browser.get("/sign-in?next=/profile", base_url=HERE).get_data(as_text=True)
     assert f"Sign in with {identity.issuer.removeprefix('http://')}" in text
     assert "/console/sign-in/openid?next=/profile" in text
-    without = site(OIDC_CLIENT_ID="")
+    without = site(OIDC_CLIENT_ID="", OIDC_ISSUER="")
     assert "openid" not in without.browser.get("/sign-in", base_url=HERE).get_data(as_text=True)
     assert without.browser.get("/sign-in/openid", base_url=HERE).status_code == 404
 

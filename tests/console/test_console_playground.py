@@ -151,12 +151,29 @@ def test_people_who_come_at_once_share_one_key(member: Visitor):
     assert len(wait_for(lambda: rows if len(rows := spent(member)) == 8 else None)) == 8
 
 
-def test_a_revoked_key_closes_the_playground(member: Visitor):
-    assert "data-send" in member.page("/playground")
-    member.stack.change("UPDATE api_key SET revoked_at_ms = 1 WHERE account_id = :id", id=member.account_id)
-    page = member.page("/playground")
-    assert "This API key was revoked." in page and "data-send" not in page
-    assert ask(member, question()).status_code == 401
+@pytest.mark.parametrize("role", ["member", "admin"])
+def test_a_revoked_key_closes_the_playground_until_it_has_a_new_one(arrive: Arrive, role: str):
+    visitor, told = arrive(role), "was revoked, so nothing can be asked"
+    assert "data-send" in visitor.page("/playground")
+    for count in (1, 2):
+        visitor.stack.change("UPDATE api_key SET revoked_at_ms = 1 WHERE account_id = :id", id=visitor.account_id)
+        page = visitor.page("/playground")
+        assert told in page and "Make it a new key" in page and "data-send" not in page
+        assert ask(visitor, question()).status_code == 401, "looking makes no new one"
+        page = visitor.post("/playground/key", of="/playground").text
+        assert "has a new key" in page and "data-send" in page and told not in page
+        assert ask(visitor, question()).status_code == 200
+        sql = "SELECT revoked_at_ms AS at FROM api_key WHERE account_id = :id ORDER BY created_at_ms, id"
+        rows = [row["at"] for row in visitor.stack.rows(sql, id=visitor.account_id)]
+        assert rows == [1] * count + [None], "what was revoked stays so"
+
+
+def test_a_new_key_is_made_only_in_place_of_a_revoked_one(member: Visitor):
+    member.page("/playground")
+    for _ in range(2):
+        member.post("/playground/key", of="/playground")
+    sql = "SELECT COUNT(*) AS n FROM api_key WHERE account_id = :id"
+    assert member.stack.rows(sql, id=member.account_id)[0]["n"] == 1
 
 
 def test_what_the_key_may_not_ask_for_is_not_offered(member: Visitor):

@@ -58,11 +58,19 @@ def test_looking_at_a_link_does_not_use_it_up(link: tuple[Visitor, str]):
     assert "You are signed in" in visitor.post(path, {"password": "another fine one"}).text
 
 
-def test_the_way_in_says_nothing_of_where_it_is_not_open(nobody: Visitor):
-    response = nobody.get("/invitation/" + "x" * 43)
-    assert response.status_code == 200, "nobody learns whether a link is good by looking"
-    assert response.headers["Referrer-Policy"] == "same-origin", "and no other site is told of it"
-    assert "was used" in nobody.post("/invitation/" + "x" * 43, {"password": PASSWORD}).text
+def test_a_link_that_is_none_says_so_before_anything_is_typed(nobody: Visitor):
+    path = "/invitation/" + "x" * 43
+    response = nobody.get(path)
+    assert response.url.endswith("/sign-in") and "was used" in response.text
+    assert "was used" in nobody.post(path, {"password": PASSWORD}, of="/sign-in").text
+
+
+def test_a_used_link_says_so_too(stack: Stack, link: tuple[Visitor, str]):
+    visitor, path = link
+    assert visitor.get(path).headers["Referrer-Policy"] == "same-origin", "no other site is told of it"
+    visitor.post(path, {"password": "another fine one"})
+    again = Visitor(stack).get(path)
+    assert "was used" in again.text and "Choose a password" not in again.text
 
 
 def test_a_link_of_a_disabled_person_is_no_way_in(stack: Stack, link: tuple[Visitor, str]):

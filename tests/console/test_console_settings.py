@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import books
 import pytest
@@ -26,6 +27,7 @@ SECRETS = {
     "THERMLY_METRICS_TOKEN": "hush-metrics",
     "THERMLY_ALERT_WEBHOOK_URL": "https://hooks.example/hush-hook",
 }
+WARNING = "If a proxy is in front, set THERMLY_TRUSTED_PROXIES"
 Start = Callable[..., "Server"]
 
 
@@ -47,6 +49,9 @@ class Server:
         books.fresh(folder).close()
         self.gateway = context.gateway(read())
         self._app = create(At(self.gateway, lambda environ, start: []))
+
+    def visit(self, **how: Any) -> None:
+        assert self._app.test_client().get("/sign-in", **how).status_code == 200
 
     def page(self, check: bool = False) -> str:
         with self._app.test_request_context("/"):
@@ -97,6 +102,23 @@ def test_no_secret_is_shown(started: Start, tmp_path: Path):
     assert rows(text, "Secrets")["OIDC_CLIENT_SECRET"][0] == rows(text, "Secrets")["STRIPE_SECRET_KEY"][0] == "set"
     assert rows(text, "Secrets")["STRIPE_WEBHOOK_SECRET"][0] == "not set"
     assert {name: row[2] for name, row in rows(text, "Providers").items()}["openai"] == "ready"
+
+
+def test_cards_that_are_set_up_by_half_stand_out(started: Start):
+    told = "Payments by card are not offered: STRIPE_WEBHOOK_SECRET is not set."
+    assert told in started(STRIPE_SECRET_KEY="hush").page()
+    assert "Payments by card are" not in started(STRIPE_SECRET_KEY="hush", STRIPE_WEBHOOK_SECRET="hush").page()
+
+
+def test_a_proxy_that_nobody_has_told_of_stands_out(started: Start):
+    server, proxied = started(), {"X-Forwarded-For": "203.0.113.5"}
+    server.visit()
+    assert WARNING not in server.page()
+    server.visit(headers=proxied)
+    assert WARNING in server.page()
+    believing = started(THERMLY_TRUSTED_PROXIES="1")
+    believing.visit(headers=proxied)
+    assert WARNING not in believing.page()
 
 
 def test_settings_whose_names_tell_of_secrets_are_marked():

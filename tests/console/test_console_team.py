@@ -136,8 +136,27 @@ def test_two_admins_who_disable_each_other_leave_one(stack: Stack, admin: Visito
 
 def test_nobody_is_found_who_is_not_there(admin: Visitor):
     assert admin.get("/people/per_none").status_code == 404
-    for act in ("link", "disable", "enable", "sign-out"):
+    for act in ("link", "disable", "enable", "sign-out", "untie"):
         assert admin.post(f"/people/per_none/{act}", of="/").status_code == 404
+
+
+def test_somebody_is_untied_from_the_identity_provider(stack: Stack, admin: Visitor, member: Visitor):
+    page = f"/people/{member.person_id}"
+    assert "Untie" not in admin.page(page)
+    assert "not tied to anybody" in admin.post(page + "/untie", of=page).text
+    stack.change("UPDATE person SET subject = 'https://id.example|<b>' WHERE id = :id", id=member.person_id)
+    text = admin.page(page)
+    assert "Untie" in text and "|&lt;b&gt;" in text.replace("<wbr>", "")
+    assert member.post(page + "/untie", of="/profile").status_code == 404
+    assert "is untied and signed out" in admin.post(page + "/untie", of=page).text
+    assert stack.rows("SELECT subject FROM person WHERE id = :id", id=member.person_id) == [{"subject": None}]
+    assert "/sign-in" in member.get("/").url
+
+
+def test_an_admin_who_unties_themselves_stays_here(stack: Stack, admin: Visitor):
+    page = f"/people/{admin.person_id}"
+    stack.change("UPDATE person SET subject = :me WHERE id = :id", id=admin.person_id, me=admin.email)
+    assert "is untied" in admin.post(page + "/untie", of=page).text
 
 
 def test_names_are_no_html(stack: Stack, admin: Visitor):

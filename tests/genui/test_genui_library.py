@@ -69,11 +69,6 @@ def test_a_callers_component_may_be_open(shape: dict[str, Any]):
     assert reader.take(json.dumps(told)) and reader.faults == []
 
 
-def test_a_caller_cannot_take_the_root_away():
-    own = library("json", Custom({ROOT: {"type": "object"}}))
-    assert own.components[ROOT] == JSON.components[ROOT] and own.custom == frozenset()
-
-
 @pytest.mark.parametrize(("form", "name"), [("json", ROOT), ("json", "Header"), ("openui", "CardHeader")])
 def test_a_callers_component_with_the_name_of_one_of_ours_is_refused_by_name(form: Format, name: str):
     with pytest.raises(InvalidRequest) as caught:

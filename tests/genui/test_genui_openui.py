@@ -118,3 +118,9 @@ def test_a_statement_is_told_as_soon_as_its_line_ends():
     assert list(program.feed('a = "x')) == []
     assert list(program.feed('y"\nb =')) == [Statement("a", "xy", 1)]
     assert list(program.end()) and list(program.end()) == []
+
+
+@pytest.mark.parametrize("text", ["```", "a\n```\nb", "````", "\\```", "`` `"])
+def test_no_fence_is_written_within_a_program(text: str):
+    row = Statement("x", [text, {text: Call("TextContent", [text])}], 1)
+    assert "```" not in write(row) and read(write(row)) == [row]

@@ -80,6 +80,29 @@ def test_prose_alone_is_no_fault():
     assert reader.prose == "I cannot help with that.\nSorry."
 
 
+def test_a_root_that_is_no_card_is_never_told():
+    out, faults, reader = read('root = TextContent("A")\n')
+    assert out == "" and faults[0] == "line 1 (root): root must be a Card"
+    reader.again()
+    assert reader.take('root = Card([TextContent("A")])\n') + reader.end() == 'root = Card([TextContent("A")])\n'
+    assert reader.faults == [] and reader.close(None) == ""
+
+
+@pytest.mark.parametrize("notice", [None, NOTICE])
+def test_whoever_waits_for_the_end_is_told_each_name_once(notice: Element | None):
+    reader = ProgramReader(OPENUI, at_once=True)
+    assert reader.take('root = Card([a, b])\na = TextContent("A")\nb = Bad()\n') + reader.end() == ""
+    assert reader.faults and reader.told == "These names are told: root, a."
+    reader.again()
+    mended = 'root = Card([b, a])\nb = TextContent("B")\n' if notice is None else 'c = TextContent("C")\n'
+    assert reader.take(mended) + reader.end() == ""
+    assert reader.close(notice).splitlines() == (
+        ["root = Card([b, a])", 'a = TextContent("A")', 'b = TextContent("B")']
+        if notice is None
+        else ['root = Card([a, Callout("error", "t", "d")])', 'a = TextContent("A")', 'c = TextContent("C")']
+    )
+
+
 def test_the_same_fault_is_told_once():
     _, _, reader = read("root = Card([a, a])")
     assert reader.faults == [Fault("line 1 (root)", "a is never told")]

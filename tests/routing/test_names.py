@@ -50,6 +50,13 @@ def test_close_names_are_of_the_right_kind(shipped: Catalog):
     assert "x" * 101 not in refusal(UnknownModel, shipped, "x" * 5_000).message
 
 
+@pytest.mark.parametrize("name", ["c1/openai/gpt-4o/v-20250930", "c1-exp/openai/gpt-4o/v-20250930", "c1/nonsense"])
+@pytest.mark.parametrize("of", ["chat", "embedding"])
+def test_ids_of_generated_interfaces_say_where_they_are_answered(shipped: Catalog, name: str, of: str):
+    message = refusal(UnknownModel, shipped, name, of).message
+    assert "/v1/responses or below /v1/embed" in message and "Close names" not in message
+
+
 def test_what_the_key_may_use_decides(shipped: Catalog):
     refusal(PermissionDenied, shipped, "text-embedding-3-large", allowed=frozenset({"text-embedding-3-small"}))
     permitted = permitted_models("dall-e-3", frozenset({"dall-e-3"}), shipped, TODAY)

@@ -87,6 +87,7 @@ def test_an_account_is_found_by_its_id_whatever_others_are_called(base: Database
     one = books.payer(base, "one")
     books.payer(base, one.account_id)
     with base.each() as tx:
-        found = accounts.by_id(tx, one.account_id)
-        assert found is not None and found.name == "one"
+        for find in (accounts.by_id, accounts.find):
+            found = find(tx, one.account_id)
+            assert found is not None and found.name == "one"
         assert accounts.by_id(tx, "one") is None

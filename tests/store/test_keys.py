@@ -298,3 +298,16 @@ def test_a_playground_key_that_was_revoked_stays_so(base: Database) -> None:
         keys.revoke(tx, key, NOW_MS)
         assert keys.playground(tx, by.account_id, b"secret", NOW_MS) == (key, True)
     assert found(base, key).revoked
+
+
+def test_a_playground_gets_a_new_key_when_somebody_says_so(base: Database) -> None:
+    by, seen = books.payer(base), list[str]()
+    with base.begin() as tx:
+        for _ in range(3):
+            key, revoked = keys.playground(tx, by.account_id, b"secret", NOW_MS, again=True)
+            assert not revoked and keys.playground(tx, by.account_id, b"secret", NOW_MS, again=True) == (key, False)
+            assert keys.playground(tx, by.account_id, b"secret", NOW_MS) == (key, False)
+            keys.revoke(tx, key, NOW_MS)
+            assert keys.playground(tx, by.account_id, b"secret", NOW_MS) == (key, True)
+            seen.append(key)
+    assert len(set(seen)) == 3 and all(found(base, key).revoked for key in seen)

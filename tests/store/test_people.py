@@ -159,6 +159,19 @@ def test_a_person_is_tied_to_an_identity_once(base: Database) -> None:
         assert found is not None and found.id == person_id
 
 
+def test_a_person_who_is_untied_is_out_and_can_be_tied_again(base: Database) -> None:
+    person_id = somebody(base)
+    with base.begin() as tx:
+        assert not people.untie(tx, person_id)
+        people.set_subject(tx, person_id, "issuer|1")
+        session(tx, person_id, "one")
+        session(tx, person_id, "mine")
+        assert people.untie(tx, person_id, people.digest("mine")) and not people.untie(tx, person_id)
+        assert people.by_subject(tx, "issuer|1") is None
+        assert people.of_session(tx, "one", NOW) is None and people.of_session(tx, "mine", NOW) is not None
+        assert people.set_subject(tx, person_id, "issuer|2")
+
+
 def test_a_sweep_takes_what_has_expired_and_no_more(base: Database) -> None:
     person_id = somebody(base)
     with base.begin() as tx:

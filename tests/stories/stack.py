@@ -354,13 +354,13 @@ class Caller:
     def usage(self, count: int = 1) -> list[dict[str, Any]]:
         """The usage rows of the account, oldest first, once there are so many."""
 
-        def rows() -> list[dict[str, Any]] | None:
+        def rows() -> tuple[list[dict[str, Any]]] | None:
             found = self.stack.rows("SELECT * FROM usage WHERE account_id = :id ORDER BY seq", id=self.account_id)
-            return found if len(found) >= count else None
+            return (found,) if len(found) >= count else None
 
         found = wait_for(rows)
-        assert found is not None and len(found) == count
-        return list(found)
+        assert found is not None and len(found[0]) == count
+        return list(found[0])
 
     def funds(self) -> tuple[int, int]:
         """Balance and held sum, in nano-dollars."""

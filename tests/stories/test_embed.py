@@ -285,7 +285,7 @@ def test_a_repair_that_fails_too_ends_in_a_card_that_says_so(
     if not some and directive in ("say=I cannot.", "length tokens=9"):
         assert "TextContent" in card.names, "what the model says instead is shown"
     else:
-        assert card.complains is (directive != "length tokens=9") and card.names[-1] in ("CalloutV2", "Callout")
+        assert card.complains is (directive != "length tokens=9") and {"CalloutV2", "Callout"} & {*card.names}
         assert card.complains or CUT in card.payload
     first, second = caller.usage(2)
     assert first["outcome"] == "ok" and (second["outcome"] == "ok") is (directive != "status=400")
@@ -345,6 +345,22 @@ def test_a_repair_has_what_the_callers_bound_leaves(
     rows = caller.usage(1 + asked_twice)
     assert heard == [bound, bound - rows[0]["output_tokens"]][: 1 + asked_twice]
     assert told.chunks[-1]["usage"]["completion_tokens"] <= bound
+
+
+@BOTH
+def test_a_whole_program_that_was_mended_tells_each_name_once(caller: Caller, path: str) -> None:
+    again = 'root = Card([a])\\na = TextContent("mended")'
+    question = order(f'say=root = Card([a, gone])\na = TextContent("[\\u005bsandbox: say={again}\\u005d]")')
+    card = Card(asked(caller, question, c1(form="openui"), path), "openui")
+    assert len(caller.usage(2)) == 2 and card.payload.count("root =") == 1
+
+
+def test_a_fence_in_a_sentence_does_not_end_the_program(caller: Caller) -> None:
+    said = 'say=root = Card([a])\na = TextContent("before\\n```\\nafter")'
+    content = asked(caller, order(said), c1(form="openui"))
+    inside = content.partition("```openui-lang\n")[2]
+    assert inside.count("```") == 1 and "after" in inside.partition("```")[0]
+    Card(content, "openui")
 
 
 def test_a_repair_calls_no_tool(stack: Stack, caller: Caller) -> None:

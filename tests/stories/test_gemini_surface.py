@@ -405,6 +405,13 @@ def test_what_is_counted_is_about_what_is_charged(rich: Caller, model: str) -> N
     assert charged * 0.7 < counted < charged * 1.6
 
 
+def test_an_id_of_generated_interfaces_says_where_they_are(rich: Caller) -> None:
+    for verb in ("generateContent", "countTokens"):
+        response = rich.post(body_of(), path_of("c1/openai/gpt-4o/v-20250930", verb))
+        message = refused(response, 404, "not_found_error", "model_not_found", "model", "NOT_FOUND")
+        assert "/v1/embed" in message
+
+
 def test_counting_refuses_what_asking_would(stack: Stack, rich: Caller) -> None:
     def count(body: Any, model: str = "gpt-4o", caller: Caller = rich) -> requests.Response:
         return caller.post(body, path_of(model, "countTokens"))

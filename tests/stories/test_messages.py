@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from stories.stack import NANO, Caller, Stack, mark, order, user, wait_for
+from stories.test_chat import PIXEL
 from stories.test_limits import told as limits
 from stories.test_money import PRICES, cost_nanousd
 
@@ -284,6 +285,23 @@ def test_claude_counts_its_own_tokens_and_counting_is_free(stack: Stack) -> None
     assert "max_tokens" not in heard["body"] and response.json()["input_tokens"] > 40
     assert poor.funds() == (0, 0)
     assert stack.rows("SELECT 1 FROM usage WHERE account_id = :id", id=poor.account_id) == []
+
+
+def test_an_image_is_counted_by_its_pixels_where_the_vendor_does_not_count(rich: Caller) -> None:
+    source = {"type": "base64", "media_type": "image/png", "data": PIXEL}
+    said = [{"type": "text", "text": "What is it?"}]
+    counts = [
+        rich.post({"model": "gpt-4o", "messages": user(content)}, COUNT).json()["input_tokens"]
+        for content in (said, [*said, {"type": "image", "source": source}])
+    ]
+    assert counts[1] - counts[0] == 85 + 170
+
+
+def test_an_id_of_generated_interfaces_says_where_they_are(rich: Caller) -> None:
+    for path in (MESSAGES, COUNT):
+        body = {"model": "c1/openai/gpt-4o/v-20250930", "max_tokens": 100, "messages": user("x")}
+        body = body if path == MESSAGES else {k: v for k, v in body.items() if k != "max_tokens"}
+        assert "/v1/embed" in refused(rich.post(body, path), 404, "not_found_error")
 
 
 def test_counting_refuses_what_asking_would(stack: Stack, rich: Caller) -> None:

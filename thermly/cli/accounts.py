@@ -2,7 +2,7 @@
 
 import click
 
-from thermly import ids
+from thermly import ids, naming
 from thermly.amounts import MOST_USD, NANO_PER_USD, usd, utc
 from thermly.caps import PERIODS
 from thermly.cli.common import (
@@ -11,6 +11,7 @@ from thermly.cli.common import (
     Usd,
     account,
     as_json,
+    checked,
     database,
     now_ms,
     out,
@@ -36,6 +37,7 @@ def account_create(name: str, plan: str, credit: int, disabled: bool) -> None:
     """Make an account; prints its id."""
     if not name.strip() or len(name) > 200:
         raise click.ClickException("A name has between 1 and 200 characters.")
+    checked(naming.check_account, name)
     with database().begin() as tx:
         made = accounts.create(tx, name, plan, now_ms(), disabled)
         if made is None:
@@ -133,6 +135,7 @@ def key_create(
 ) -> None:
     """Make a key. The last line printed is the key alone; it is shown this once and stored only as a hash."""
     allowed = [m.strip() for m in models.split(",") if m.strip()] if models is not None else None
+    checked(naming.check, name)
     if allowed is not None:
         _check_models(allowed)
     if expires is not None and expires <= now_ms():
@@ -153,6 +156,7 @@ def key_create(
 def _check_models(names: list[str]) -> None:
     from thermly.catalog import SMART
     from thermly.catalog_changes import CatalogChanges
+    from thermly.routing.names import GENERATED
     from thermly.settings import read
 
     if not names:
@@ -160,6 +164,8 @@ def _check_models(names: list[str]) -> None:
     settings = read()
     catalog = CatalogChanges(settings, database(settings)).everything()
     known = {*SMART, *catalog.models, *catalog.aliases}
+    if any(n.startswith(GENERATED) for n in names):
+        raise click.ClickException("Generated interfaces follow the model behind them: name that one.")
     if unknown := [n for n in names if n not in known]:
         raise click.ClickException(f"No such model: {', '.join(unknown)}. `thermly models` lists them.")
 

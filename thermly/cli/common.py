@@ -4,13 +4,14 @@ import datetime
 import json
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
 
 from thermly import settings as settings_module
 from thermly.amounts import parse_usd
+from thermly.naming import BadName
 from thermly.settings import Settings
 from thermly.store import accounts, db
 from thermly.store.accounts import Account
@@ -40,6 +41,13 @@ def account(tx: Tx, name: str) -> Account:
     if found is None:
         raise click.ClickException(f"There is no account named {name!r}. `thermly account list` shows them.")
     return found
+
+
+def checked(check: Callable[[str], None], name: str) -> None:
+    try:
+        check(name)
+    except BadName as error:
+        raise click.ClickException(str(error)) from error
 
 
 def now_ms() -> int:

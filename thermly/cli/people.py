@@ -4,8 +4,9 @@ import secrets
 
 import click
 
+from thermly import naming
 from thermly.amounts import utc
-from thermly.cli.common import account, as_json, database, now_ms, out
+from thermly.cli.common import account, as_json, checked, database, now_ms, out
 from thermly.people import INVITATION_S, People, hash_password, is_email, link
 from thermly.settings import read
 from thermly.store import accounts, people
@@ -30,6 +31,7 @@ def person_create(email: str, account_name: str, name: str, role: str) -> None:
     """Add somebody; the last line printed is a link with which they choose a password."""
     if not is_email(email):
         raise click.ClickException(f"{email!r} is no e-mail address.")
+    checked(naming.check, name)
     store = database()
     with store.begin() as tx:
         person_id = people.create(tx, email, name[:200], role, account(tx, account_name).id, now_ms())
@@ -64,6 +66,15 @@ def person_enable(email: str) -> None:
     """Let them in again."""
     with database().begin() as tx:
         people.disable(tx, _person(tx, email).id, None)
+
+
+@person_group.command("untie")
+@click.argument("email")
+def person_untie(email: str) -> None:
+    """Forget who they are at the identity provider, and sign them out; their next sign-in there ties them anew."""
+    with database().begin() as tx:
+        if not people.untie(tx, _person(tx, email).id):
+            raise click.ClickException(f"{email} is not tied to anybody at an identity provider.")
 
 
 @person_group.command("list")

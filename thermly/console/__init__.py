@@ -65,6 +65,7 @@ def create(at: At) -> "Flask":
         payments,
         playground,
         profile,
+        proxies,
         sessions,
         settings,
         team,
@@ -78,6 +79,7 @@ def create(at: At) -> "Flask":
     )
     app.extensions["thermly"] = at
     app.before_request(at.gateway.look)
+    proxies.register(app)
     cookies.register(app)
     words.register(app)
     drawing.register(app)
@@ -97,14 +99,4 @@ def create(at: At) -> "Flask":
     accounts.register(app)
     team.register(app)
     settings.register(app)
-    _behind(app, at.gateway.settings.trusted_proxies)
     return app
-
-
-def _behind(app: "Flask", proxies: int) -> None:
-    """Believe so many proxies who the visitor is and whether TLS is spoken. One too many would let visitors say it
-    themselves, and so try as many passwords as they like."""
-    if proxies:
-        from werkzeug.middleware.proxy_fix import ProxyFix
-
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0)  # type: ignore[method-assign]

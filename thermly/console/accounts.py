@@ -15,6 +15,7 @@ from wtforms.validators import DataRequired, Length, Optional
 from thermly.amounts import parse_usd
 from thermly.console import guard
 from thermly.console.at import here
+from thermly.console.fields import an_accounts_name, tidy
 from thermly.plans import DEFAULT, PLANS
 from thermly.store import accounts as store
 from thermly.store import people
@@ -25,10 +26,6 @@ UNTYPED = {"autocomplete": "off"}
 TAKEN = "Another account has this name."
 
 
-def tidy(text: str | None) -> str:
-    return " ".join((text or "").replace("\0", "").split())
-
-
 def _plans() -> list[tuple[str, str]]:
     return [
         (p.name, f"{p.name}: {p.rpm} requests, {p.image_rpm} images a minute" if p.rpm else f"{p.name}: no limit")
@@ -37,7 +34,7 @@ def _plans() -> list[tuple[str, str]]:
 
 
 class AccountForm(FlaskForm):  # type: ignore[misc]
-    name = StringField("Name", [DataRequired(), Length(max=200)], [tidy], render_kw=UNTYPED)
+    name = StringField("Name", [DataRequired(), Length(max=200), an_accounts_name], [tidy], render_kw=UNTYPED)
     plan = SelectField("Plan", choices=_plans, description="For keys without a plan of their own.")
 
 

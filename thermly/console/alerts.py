@@ -20,6 +20,7 @@ from thermly.store.alerts import Wishes
 WINDOW_S, ATTEMPTS = 15 * 60, 10
 WORDS = {alerts.EMAIL: "E-mail", alerts.WEBHOOK: "Webhook"}
 LATER = "That was often. Try again in a few minutes."
+NO_MAIL = "no mail server is set up here: no mail is sent until there is one."
 
 
 def register(app: Flask) -> None:
@@ -38,7 +39,8 @@ def save() -> ResponseReturnValue:
     wanted = Wishes(parse_usd(below) if below else None, form.email.data, form.webhook.data)
     with here().database.begin() as tx:
         store.wish(tx, account.id, wanted)
-    return guard.done("Saved.", "billing.billing", account=billing.own(account))
+    told = "Saved." if here().gateway.settings.smtp_url or not wanted.email else f"Saved, but {NO_MAIL}"
+    return guard.done(told, "billing.billing", account=billing.own(account))
 
 
 def try_out() -> ResponseReturnValue:

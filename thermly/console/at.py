@@ -20,10 +20,12 @@ from thermly.store.db import Database
 
 
 class At:
-    """`api` is the WSGI application of the API, for the playground's own requests."""
+    """`api` is the WSGI application of the API, for the playground's own requests. `seen_proxy`: whether somebody
+    has come through a proxy, though none is believed."""
 
     def __init__(self, gateway: Gateway, api: Callable[[dict[str, Any], Any], Iterable[bytes]]) -> None:
         self.gateway, self.api = gateway, api
+        self.seen_proxy = False
         self.people = People(gateway.database)
         self.payments = Payments(gateway.database, gateway.settings)
 

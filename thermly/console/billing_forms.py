@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import DateField, HiddenField, IntegerField, StringField
+from wtforms import DateField, HiddenField, StringField
 from wtforms.validators import (
     InputRequired,
     Length,
@@ -21,21 +21,18 @@ from thermly import ids, payments, webhooks
 from thermly.amounts import NANO_PER_USD, parse_usd
 from thermly.codes import MOST_CODES
 from thermly.console.at import here
+from thermly.console.fields import WholeNumber, tidy
 from thermly.webhooks import BadAddress
 
 AMOUNT = {"inputmode": "decimal", "autocomplete": "off"}
 EMAIL = re.compile(r"[^@\s<>,;:\"()\[\]\\]+@[^@\s<>,;:\"()\[\]\\]+")
 
 
-def tidy(text: str | None) -> str:
-    return " ".join((text or "").replace("\0", "").split())
-
-
 def nano(text: str, negative: bool = False) -> int:
     """Raises what a field shows."""
     try:
         return parse_usd(text, negative)
-    except (ValueError, ArithmeticError) as error:
+    except ValueError as error:
         raise ValidationError(str(error)) from error
 
 
@@ -104,16 +101,12 @@ class AlertForm(FlaskForm):  # type: ignore[misc]
 
 
 class CodesForm(FlaskForm):  # type: ignore[misc]
-    count = IntegerField("How many", [InputRequired()], default=10, render_kw={"min": 1, "max": MOST_CODES})
+    count = WholeNumber("How many", [InputRequired()], least=1, most=MOST_CODES, default=10)
     amount = StringField("Worth, each, in USD", [InputRequired(), Length(max=40)], render_kw=AMOUNT)
     note = StringField(
         "Note", [Length(max=200)], [tidy], description="What they are for. It stands in the ledger later."
     )
     until = DateField("Good until", [Optional()], description="The whole of that day, UTC. Empty: for ever.")
-
-    def validate_count(self, field: Any) -> None:
-        if field.data is not None and not 1 <= field.data <= MOST_CODES:
-            raise ValidationError(f"Between 1 and {MOST_CODES:,} at a time.")
 
     def validate_amount(self, field: Any) -> None:
         if nano(field.data) == 0:

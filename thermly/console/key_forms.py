@@ -9,20 +9,17 @@ import time
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import DateField, IntegerField, SelectField, SelectMultipleField, StringField, ValidationError
-from wtforms.validators import DataRequired, Length, NumberRange, Optional
+from wtforms import DateField, SelectField, SelectMultipleField, StringField, ValidationError
+from wtforms.validators import DataRequired, Length, Optional
 
 from thermly.amounts import parse_usd, usd
 from thermly.caps import PERIODS
+from thermly.console.fields import WholeNumber, a_name, tidy
 from thermly.plans import PLANS
 from thermly.store.keys import ApiKey
 
 MOST_RPM = 10_000_000
 UNTYPED = {"autocomplete": "off"}
-
-
-def _tidy(text: str | None) -> str:
-    return " ".join((text or "").replace("\0", "").split())
 
 
 def _of_plan(plan: str) -> str:
@@ -35,8 +32,8 @@ class KeyForm(FlaskForm):  # type: ignore[misc]
 
     name = StringField(
         "Name",
-        [DataRequired(), Length(max=100)],
-        [_tidy],
+        [DataRequired(), Length(max=100), a_name],
+        [tidy],
         description="To tell keys apart: what uses it, and where.",
         render_kw=UNTYPED,
     )
@@ -88,15 +85,19 @@ class KeyForm(FlaskForm):  # type: ignore[misc]
 
 class AdminKeyForm(KeyForm):
     plan = SelectField("Plan", choices=[("", "the account's"), *((name, _of_plan(name)) for name in PLANS)])
-    rpm = IntegerField(
+    rpm = WholeNumber(
         "Requests a minute",
-        [Optional(), NumberRange(0, MOST_RPM)],
+        [Optional()],
+        least=0,
+        most=MOST_RPM,
         description="Empty: the plan's number. 0: no limit.",
         render_kw={"placeholder": "as the plan says"},
     )
-    image_rpm = IntegerField(
+    image_rpm = WholeNumber(
         "Images a minute",
-        [Optional(), NumberRange(0, MOST_RPM)],
+        [Optional()],
+        least=0,
+        most=MOST_RPM,
         description="Empty: the plan's number. 0: no limit.",
         render_kw={"placeholder": "as the plan says"},
     )

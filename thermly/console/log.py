@@ -84,7 +84,7 @@ def log() -> ResponseReturnValue:
         is_filtered=bool(form.query),
         sought=sought,
         kept_since=kept_since,
-        lifetime_d=at.gateway.settings.transcript_lifetime_d,
+        settings=at.gateway.settings,
     ), 200 if good else 422
 
 
@@ -221,11 +221,11 @@ def switch() -> ResponseReturnValue:
     if request.form.get("keep") == "on":
         if transcripts.begin(database, account.id):
             audit.info("%s switched transcripts of %s on", guard.who().email, account.id)
-        return guard.done("From now on, what is asked and answered is kept.", "log.log", **own)
+        return guard.done("From now on, a transcript of each request is kept.", "log.log", **own)
     gone = transcripts.end(database, account.id)
     audit.info("%s switched transcripts of %s off", guard.who().email, account.id)
     return guard.done(
-        f"Nothing is kept any more; what was kept is deleted ({gone:,} request{'s' if gone != 1 else ''}).",
+        f"No transcripts are kept any more; those there were are deleted ({gone:,} request{'s' * (gone != 1)}).",
         "log.log",
         **own,
     )

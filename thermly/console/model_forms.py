@@ -14,22 +14,22 @@ from wtforms import (
     FieldList,
     Form,
     FormField,
-    IntegerField,
     SelectField,
     SelectMultipleField,
     StringField,
     TextAreaField,
     ValidationError,
 )
-from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, InputRequired, Length, Optional
 
 from thermly.catalog import DEFAULT_CAN, SMART, TIERS
+from thermly.console.fields import WholeNumber
 from thermly.console.model_rows import ABILITIES
 
 MOST_TOKENS = 100_000_000
 MOST_PROMPT_CHARS = 50_000
-_PRICE = re.compile(r"\d{1,6}(\.\d{1,6})?")
-_IMAGE_PRICE = re.compile(r"\d{1,6}(\.\d{1,9})?")
+_PRICE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_IMAGE_PRICE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,9})?")
 _NAME = re.compile(r"[.:@+-]*\w[\w.:@+-]*(/[.:@+-]*\w[\w.:@+-]*)*")
 TYPED = {"autocomplete": "off", "inputmode": "decimal"}
 PLAIN = {"autocomplete": "off", "spellcheck": "false"}
@@ -134,12 +134,12 @@ class NewModelForm(FlaskForm):  # type: ignore[misc]
     output_per_mtok = _price("Output, per million tokens")
     cached_input_per_mtok = _price("Cached input, per million tokens", "Empty: as input.")
     free = BooleanField("It costs nothing", description="For a server of your own. Nobody is charged for it.")
-    context_window = IntegerField("Context window, in tokens", [InputRequired(), NumberRange(256, MOST_TOKENS)])
-    max_output_tokens = IntegerField(
-        "Longest answer, in tokens", [Optional(), NumberRange(16, MOST_TOKENS)], description="Empty: 16,384."
+    context_window = WholeNumber("Context window, in tokens", [InputRequired()], least=256, most=MOST_TOKENS)
+    max_output_tokens = WholeNumber(
+        "Longest answer, in tokens", [Optional()], least=16, most=MOST_TOKENS, description="Empty: 16,384."
     )
-    dimensions = IntegerField(
-        "Dimensions", [Optional(), NumberRange(1, 100_000)], description="Of an embedding model."
+    dimensions = WholeNumber(
+        "Dimensions", [Optional()], least=1, most=100_000, description="Of an embedding model."
     )
     can = SelectMultipleField("Abilities", choices=[(n, n) for n in ABILITIES if n not in OF_FAMILIES])
 

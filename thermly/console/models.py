@@ -22,6 +22,9 @@ from thermly.explanation import Wish, explain
 from thermly.store import accounts, keys, limits
 from thermly.store.keys import ApiKey
 
+SOON = "within a second"
+"""Each process looks for changes so often."""
+
 WORDS = {
     "fast": "Greetings, short facts, translations: levels 1 and 2.",
     "balanced": "Everyday work: level 3.",
@@ -180,7 +183,7 @@ def prices(name: str) -> ResponseReturnValue:
         except CatalogError as error:
             form.form_errors.append(str(error))
         else:
-            text = f"{name} costs this from the next request on. Requests under way keep the price they began with."
+            text = f"{name} costs this {SOON}. Requests under way keep the price they began with."
             return guard.done(text, "models.model", name=name)
     return _page(shelf, row, form, 422)
 
@@ -188,29 +191,29 @@ def prices(name: str) -> ResponseReturnValue:
 def move(name: str) -> ResponseReturnValue:
     is_up = request.form.get("to") == "up"
     at = _shelf().everything.models.get(name)
-    told = f"{name} is tried {'earlier' if is_up else 'later'} from now on."
+    told = f"{name} is tried {'earlier' if is_up else 'later'} {SOON}."
     return _act(lambda who: _changes().move(name, is_up, who), told, "models.models", _anchor=at and at.tier)
 
 
 def tier(name: str) -> ResponseReturnValue:
     to = request.form.get("tier") or None
-    told = f"{name} is in the tier {to} now." if to else f"{name} is in no tier now."
+    told = f"{name} is in the tier {to} {SOON}." if to else f"{name} is in no tier {SOON}."
     return _act(lambda who: _changes().put_in_tier(name, to, who), told, "models.model", name=name)
 
 
 def serve(name: str) -> ResponseReturnValue:
     is_served = request.form.get("served") == "yes"
-    told = f"{name} is served again." if is_served else f"{name} is switched off: nobody can ask for it."
+    told = f"{name} is {'served again' if is_served else 'switched off: nobody can ask for it'} {SOON}."
     return _act(lambda who: _changes().serve(name, is_served, who), told, "models.model", name=name)
 
 
 def reset(name: str) -> ResponseReturnValue:
-    told = f"{name} is removed." if _changes().is_added(name) else f"{name} is again what the files say."
+    told = f"{name} is {'removed' if _changes().is_added(name) else 'what the files say again'} {SOON}."
     return _act(lambda who: _changes().reset(name, who), told, "models.models")
 
 
 def order(name: str) -> ResponseReturnValue:
-    told = f"The tier {name} has the order of the files again."
+    told = f"The tier {name} has the order of the files again {SOON}."
     return _act(lambda who: _changes().forget_order(name, who), told, "models.models", _anchor=name)
 
 
@@ -232,7 +235,7 @@ def create() -> ResponseReturnValue:
         except CatalogError as error:
             form.form_errors.append(f"Nothing was added: {error}")
         else:
-            return guard.done(f"{form.name.data} is served.", "models.model", name=form.name.data)
+            return guard.done(f"{form.name.data} is served {SOON}.", "models.model", name=form.name.data)
     shown = render_template("models_new.html", form=form, abilities=ABILITIES, has_provider=form.provider.choices)
     return shown, 422 if form.errors else 200
 

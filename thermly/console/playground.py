@@ -40,6 +40,7 @@ def register(app: Flask) -> None:
     guard.page(app, "/playground", playground)
     guard.page(app, "/playground/api/<path:path>", ask, "member", ("POST",))
     guard.page(app, "/playground/runs/<request_id>", run)
+    guard.page(app, "/playground/key", new_key, "member", ("POST",))
 
 
 def playground() -> ResponseReturnValue:
@@ -47,7 +48,8 @@ def playground() -> ResponseReturnValue:
     if tab not in TABS:
         abort(404)
     with here().database.each() as tx:
-        account = accounts.find(tx, guard.who().account_id)
+        account = accounts.by_id(tx, guard.who().account_id)
+    _, revoked = _key()
     models, problem = _models("v1/embed/models" if tab == "interfaces" else "v1/models")
     found = [m for m in models if m["kind"] == KINDS[tab] and m["id"].startswith("c1/") == (tab == "interfaces")]
     return render_template(
@@ -56,10 +58,17 @@ def playground() -> ResponseReturnValue:
         tabs=TABS,
         account=account,
         problem=problem,
+        revoked=revoked,
         groups=by_version(found) if tab == "interfaces" else by_maker(found),
         wanted=request.args.get("model", ""),
         base=here().gateway.settings.public_url.rstrip("/") or request.host_url.rstrip("/"),
     )
+
+
+def new_key() -> ResponseReturnValue:
+    """In place of one that was revoked, and stays so."""
+    _key(again=True)
+    return guard.done("The playground has a new key.", "playground.playground")
 
 
 def ask(path: str) -> ResponseReturnValue:
@@ -76,7 +85,7 @@ def run(request_id: str) -> ResponseReturnValue:
     database, account_id = here().database, guard.who().account_id
     found = usage_log.find(database, request_id, account_id)
     with database.each() as tx:
-        account = accounts.find(tx, account_id)
+        account = accounts.by_id(tx, account_id)
         why = grounds.read(usage_log.grounds(tx, found.seq)) if found else grounds.Grounds()
     if found is None or account is None:
         return {}, 202
@@ -125,17 +134,17 @@ def _asked(method: str, path: str, body: bytes = b"") -> Response:
         "QUERY_STRING": "",
         "CONTENT_TYPE": "application/json",
         "CONTENT_LENGTH": str(len(body)),
-        "HTTP_AUTHORIZATION": f"Bearer {_key()}",
+        "HTTP_AUTHORIZATION": f"Bearer {_key()[0]}",
         "wsgi.input": io.BytesIO(body),
     }
     return cast(Response, Response.from_app(here().api, environ))
 
 
-def _key() -> str:
-    """One that was revoked is refused by the API, in the API's words."""
+def _key(again: bool = False) -> tuple[str, bool]:
+    """And whether it was revoked: then the API refuses it, in the API's words."""
     with here().database.begin() as tx:
-        key, _ = keys.playground(tx, guard.who().account_id, here().secret, time.time_ns() // 1_000_000)
-    return key
+        now_ms = time.time_ns() // 1_000_000
+        return keys.playground(tx, guard.who().account_id, here().secret, now_ms, again)
 
 
 def _text(nanousd: int) -> str:

@@ -13,8 +13,8 @@ from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
 from thermly.console import guard, sessions
-from thermly.console.accounts import tidy
 from thermly.console.at import here
+from thermly.console.fields import a_name, tidy
 from thermly.people import LEAST_CHARS, CannotSignIn, WeakPassword
 from thermly.store import people
 
@@ -42,7 +42,7 @@ SYSTEMS = (
 class NameForm(FlaskForm):  # type: ignore[misc]
     name = StringField(
         "Name",
-        [Length(max=200)],
+        [Length(max=200), a_name],
         [tidy],
         description="As the pages call you. May be empty.",
         render_kw={"autocomplete": "name"},

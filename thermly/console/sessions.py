@@ -14,6 +14,7 @@ from thermly.console.at import here
 from thermly.people import LEAST_CHARS, CannotSignIn, TooManyAttempts, WeakPassword
 
 NEVER = ("\\", "..")
+USED = "This link was used, or it is too old. Ask for another."
 
 
 class SignInForm(FlaskForm):  # type: ignore[misc]
@@ -59,6 +60,8 @@ def sign_out() -> ResponseReturnValue:
 
 def invitation(token: str) -> ResponseReturnValue:
     form, status = ChooseForm(), 200
+    if not here().people.invites(token):
+        return guard.failed(USED, "sessions.sign_in")
     if form.validate_on_submit():
         try:
             session_token = here().people.accept(token, form.password.data, agent())
@@ -67,7 +70,7 @@ def invitation(token: str) -> ResponseReturnValue:
             status = 429 if isinstance(error, TooManyAttempts) else 422
         else:
             if session_token is None:
-                return guard.failed("This link was used, or it is too old. Ask for another.", "sessions.sign_in")
+                return guard.failed(USED, "sessions.sign_in")
             guard.sign_in(session_token)
             return guard.done("Your password is set. You are signed in.", "overview.overview")
     return render_template("invitation.html", form=form), status

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from thermly import examination, jobs
 from thermly.console import guard
-from thermly.console.at import here
+from thermly.console.at import At, here
 from thermly.examination import Finding
 from thermly.jobs import Queues
 from thermly.settings import SECRETS, SETTINGS, Setting, Settings, SettingsError, secret, sources
@@ -29,6 +29,11 @@ OLD_HOLD_MS = 3_600_000
 MANY_UNACCOUNTED = 10_000
 LITTLE_DISK = 1 << 30
 MIB = 1 << 20
+PROXY = (
+    "A request came with X-Forwarded-For. If a proxy is in front, set THERMLY_TRUSTED_PROXIES to how many there "
+    "are: else everybody shares one count of sign-in attempts, and links begin with http. If none is in front, a "
+    "visitor has made that up, and there is nothing to do."
+)
 
 
 class Row(Struct, frozen=True):
@@ -85,7 +90,7 @@ def _page(findings: list[Finding] | None) -> ResponseReturnValue:
     return render_template(
         "settings.html",
         findings=findings,
-        signs=_wrong(findings or []) + _signs(used, found, queues, disk),
+        signs=_wrong(findings or []) + _signs(used, found, queues, disk) + _doubts(at),
         vitals=found,
         cooling=cooling,
         queues=queues,
@@ -162,6 +167,16 @@ def _signs(used: Settings, found: Vitals, queues: Queues | None, disk: Disk) -> 
     oldest_ms = found.oldest_hold_at_ms
     if oldest_ms is not None and time.time_ns() // 1_000_000 - oldest_ms > OLD_HOLD_MS:
         signs.append(Sign("warn", "Funds have been held for one request for more than an hour: run all checks."))
+    return signs
+
+
+def _doubts(at: At) -> list[Sign]:
+    """What only looks as if somebody had forgotten something."""
+    signs = []
+    if at.payments.lacking:
+        signs.append(Sign("warn", f"Payments by card are not offered: {at.payments.lacking} is not set."))
+    if at.seen_proxy:
+        signs.append(Sign("warn", PROXY))
     return signs
 
 

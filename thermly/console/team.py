@@ -12,8 +12,9 @@ from wtforms import SelectField, StringField, ValidationError
 from wtforms.validators import DataRequired, Length
 
 from thermly.console import guard
-from thermly.console.accounts import found_or_404, tidy
+from thermly.console.accounts import found_or_404
 from thermly.console.at import here
+from thermly.console.fields import a_name, tidy
 from thermly.people import INVITATION_S, MOST_EMAIL_CHARS, is_email, link
 from thermly.store import people
 from thermly.store.people import Person
@@ -30,7 +31,11 @@ class PersonForm(FlaskForm):  # type: ignore[misc]
     """`before` is the person that is changed; None for a new one."""
 
     name = StringField(
-        "Name", [Length(max=200)], [tidy], description="As the pages call them. May be empty.", render_kw=UNTYPED
+        "Name",
+        [Length(max=200), a_name],
+        [tidy],
+        description="As the pages call them. May be empty.",
+        render_kw=UNTYPED,
     )
     role = SelectField("Role", choices=ROLES)
     before: Person | None = None
@@ -62,6 +67,7 @@ def register(app: Flask) -> None:
     guard.page(app, "/people/<person_id>/link", make_link, "admin", post, "accounts.make_link")
     guard.page(app, "/people/<person_id>/disable", disable, "admin", post, "accounts.disable_person")
     guard.page(app, "/people/<person_id>/enable", enable, "admin", post, "accounts.enable_person")
+    guard.page(app, "/people/<person_id>/untie", untie, "admin", post, "accounts.untie_person")
     guard.page(app, "/people/<person_id>/sign-out", sign_out, "admin", post, "accounts.sign_out_person")
 
 
@@ -139,6 +145,16 @@ def sign_out(person_id: str) -> ResponseReturnValue:
     with here().database.each() as tx:
         ended = people.end_all(tx, found.id, people.digest(guard.token()))
     text = f"{ended} {'session is' if ended == 1 else 'sessions are'} ended."
+    return guard.done(text, "accounts.person", person_id=found.id)
+
+
+def untie(person_id: str) -> ResponseReturnValue:
+    found = _found(person_id)
+    with here().database.begin() as tx:
+        done = people.untie(tx, found.id, people.digest(guard.token()))
+    if not done:
+        return guard.failed("They were not tied to anybody.", "accounts.person", person_id=found.id)
+    text = f"{found.email} is untied and signed out. Their next sign-in through the provider ties them anew."
     return guard.done(text, "accounts.person", person_id=found.id)
 
 

@@ -247,5 +247,5 @@ def _key(name: str) -> str:
 
 
 def _quoted(value: Any) -> str:
-    """Programs are told between code fences, and a fence in a string would end them for whoever looks for the next."""
+    """Programs stand between code fences: one in a string would end them for whoever looks for the next."""
     return msgspec.json.encode(value).decode().replace("```", r"\u0060\u0060\u0060")

@@ -4,7 +4,7 @@ Knows: a library, and that a later statement of a name replaces an earlier one. 
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 from thermly.genui.checks import Element, Fault, Reference
 from thermly.genui.library import ROOT, Library
@@ -101,7 +101,6 @@ class ProgramReader:
         value = resolver.value(root.value, root.where)
         if not _is_card(value):
             return [_no_card(root)]
-        assert isinstance(value, Element)
         return [*resolver.faults, *self._checker.element(value, root.where)]
 
     def _children(self) -> list[Any]:
@@ -176,7 +175,7 @@ class _Resolver:
         return value
 
 
-def _is_card(value: Any) -> bool:
+def _is_card(value: Any) -> TypeGuard[Element]:
     return isinstance(value, Element) and value.name == ROOT
 
 

@@ -10,6 +10,8 @@ from thermly.catalog import SMART, Catalog, Model, Target
 from thermly.errors import InvalidRequest, PermissionDenied, UnknownModel
 
 NAME_CHARS = 100
+GENERATED = ("c1/", "c1-exp/")
+"""How the ids of generated interfaces begin, which are no names of the catalogue."""
 ENDPOINTS = {"chat": "chat/completions", "embedding": "embeddings", "image": "images/generations"}
 
 
@@ -60,6 +62,11 @@ def _unknown(
     name: str, kind: str, catalog: Catalog, permitted: frozenset[str] | None, today: datetime.date
 ) -> UnknownModel:
     shown = name[:NAME_CHARS]
+    if name.startswith(GENERATED):
+        return UnknownModel(
+            f"'{shown}' generates interfaces: ask at /v1/chat/completions, /v1/responses or below /v1/embed.",
+            param="model",
+        )
     known = catalog.models.get(catalog.aliases.get(name, name))
     if known is not None:
         return UnknownModel(

@@ -45,8 +45,11 @@ def create(tx: Tx, name: str, plan: str, now_ms: int, disabled: bool = False) ->
 
 
 def find(tx: Tx, name: str) -> Account | None:
-    """By name or id."""
-    row = tx.one(f"SELECT {_COLUMNS} FROM account WHERE name = :name OR id = :name", {"name": name})  # noqa: S608
+    """By id or name. What is both, of two accounts, is the id of the one."""
+    row = tx.one(
+        f"SELECT {_COLUMNS} FROM account WHERE name = :name OR id = :name ORDER BY id <> :name LIMIT 1",  # noqa: S608
+        {"name": name},
+    )
     return Account(*row) if row else None
 
 

@@ -195,20 +195,35 @@ def renew_caps(tx: Tx, now_ms: int, key_id: str | None = None) -> int:
     )
 
 
-def playground(tx: Tx, account_id: str, secret: bytes, now_ms: int) -> tuple[str, bool]:
-    """The key with which the account's own people try things out, made when there is none, and whether it was
-    revoked. It follows from the secret, so that it is nowhere kept either."""
-    drawn = hmac.digest(secret, f"playground/{account_id}".encode(), "sha256")[:24]
-    key = "sk-thermo-" + base64.urlsafe_b64encode(drawn).decode()
-    wanted = {"hash": digest(key)}
-    row = tx.one("SELECT revoked_at_ms FROM api_key WHERE hash = :hash", wanted)
-    if row is None:
-        tx.run(
-            """INSERT INTO api_key (id, account_id, hash, hint, name, created_at_ms)
-               VALUES (:id, :account, :hash, :hint, 'Playground', :now) ON CONFLICT (hash) DO NOTHING""",
-            {**wanted, "id": "key_" + ids.new(), "account": account_id, "hint": key[-4:], "now": now_ms},
-        )
-    return key, row is not None and row[0] is not None
+def playground(tx: Tx, account_id: str, secret: bytes, now_ms: int, again: bool = False) -> tuple[str, bool]:
+    """The key with which the account's own people try things out, and whether it was revoked. Made when there never
+    was one; `again`: also in place of one that was revoked. It follows from the secret and from how many were
+    revoked before it, so that it is nowhere kept either."""
+    revoked = 0
+    while (state := _playground_state(tx, _playground_key(account_id, secret, revoked))) == "revoked":
+        revoked += 1
+    key = _playground_key(account_id, secret, revoked)
+    if state == "live":
+        return key, False
+    if revoked and not again:
+        return _playground_key(account_id, secret, revoked - 1), True
+    tx.run(
+        """INSERT INTO api_key (id, account_id, hash, hint, name, created_at_ms)
+           VALUES (:id, :account, :hash, :hint, 'Playground', :now) ON CONFLICT (hash) DO NOTHING""",
+        {"hash": digest(key), "id": "key_" + ids.new(), "account": account_id, "hint": key[-4:], "now": now_ms},
+    )
+    return key, False
+
+
+def _playground_key(account_id: str, secret: bytes, revoked: int) -> str:
+    told = f"playground/{account_id}" + (f"/{revoked}" if revoked else "")
+    drawn = hmac.digest(secret, told.encode(), "sha256")[:24]
+    return "sk-thermo-" + base64.urlsafe_b64encode(drawn).decode()
+
+
+def _playground_state(tx: Tx, key: str) -> str | None:
+    row = tx.one("SELECT revoked_at_ms FROM api_key WHERE hash = :hash", {"hash": digest(key)})
+    return None if row is None else "live" if row[0] is None else "revoked"
 
 
 def by_id(tx: Tx, key_id: str) -> ApiKey | None:

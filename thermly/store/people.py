@@ -100,6 +100,15 @@ def set_subject(tx: Tx, person_id: str, subject: str) -> bool:
     return changed > 0
 
 
+def untie(tx: Tx, person_id: str, but: str = "") -> bool:
+    """Whoever came in by the identity provider's word is out, but for one session; the next such word ties the
+    person anew. False when nothing tied them."""
+    changed = tx.run("UPDATE person SET subject = NULL WHERE id = :id AND subject IS NOT NULL", {"id": person_id})
+    if changed:
+        end_all(tx, person_id, but)
+    return changed > 0
+
+
 def rename(tx: Tx, person_id: str, name: str) -> None:
     tx.run("UPDATE person SET name = :name WHERE id = :id", {"id": person_id, "name": name})
 

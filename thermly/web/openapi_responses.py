@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from thermly.dialects import responses_answers as answers
 from thermly.dialects import responses_types as types
-from thermly.errors import InvalidRequest, NotFound, RateLimited, TooLarge
+from thermly.errors import InsufficientFunds, InvalidRequest, NotFound, RateLimited, TooLarge
 from thermly.web import openapi_samples as samples
 from thermly.web.openapi_schemas import response_bounds
 from thermly.web.openapi_terms import FRESH, JSON, KEYED, MADE, SSE, Answer, Operation, Parameter
@@ -114,8 +114,8 @@ CONVERSATIONS = (
         "createConversation",
         "Begin a conversation",
         (Answer({JSON: answers.Conversation}),),
-        (*KEYED, InvalidRequest, TooLarge, RateLimited),
-        "Costs nothing. Responses that name it find what was said, and add what they say.",
+        (*KEYED, InvalidRequest, TooLarge, InsufficientFunds, RateLimited),
+        "Free, for accounts with credit. Responses that name it find what was said, and add what they say.",
         (types.NewConversation,),
         at_root=True,
         counted="chat",
@@ -185,8 +185,8 @@ CONVERSATIONS = (
         "createItems",
         "Add items to a conversation",
         (Answer({JSON: answers.ItemList}),),
-        (*WRITTEN, RateLimited),
-        "All of them or none, at its end.",
+        (*WRITTEN, InsufficientFunds, RateLimited),
+        "All of them or none, at its end. Free, for accounts with credit.",
         (types.NewItems,),
         at_root=True,
         counted="chat",

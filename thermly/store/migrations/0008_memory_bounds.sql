@@ -1,5 +1,5 @@
--- What an account has had remembered: the bytes of the texts, and 256 for each row, which has an id and its place in
--- the indexes. Triggers keep the sum, so that whatever removes a row gives back what it took.
+-- What its responses and conversations take up: the bytes of the texts, and 256 for each row, which has an id and
+-- its place in the indexes.
 ALTER TABLE account ADD COLUMN memory_bytes BIGINT NOT NULL DEFAULT 0;
 
 UPDATE account SET memory_bytes = (
@@ -16,6 +16,8 @@ UPDATE account SET memory_bytes = (
   )
 );
 
+-- account.memory_bytes follows responses, conversations and their items, whoever writes or removes them. Items go
+-- before what they belong to, since that is how their account is found.
 CREATE TRIGGER response_kept AFTER INSERT ON response BEGIN
   UPDATE account SET memory_bytes = memory_bytes + 256 + LENGTH(CAST(NEW.body AS BLOB)) WHERE id = NEW.account_id;
 END;
@@ -23,7 +25,6 @@ CREATE TRIGGER response_rewritten AFTER UPDATE OF body ON response BEGIN
   UPDATE account SET memory_bytes = memory_bytes + LENGTH(CAST(NEW.body AS BLOB)) - LENGTH(CAST(OLD.body AS BLOB))
   WHERE id = NEW.account_id;
 END;
--- Before, since an item's account is found through what it belongs to.
 CREATE TRIGGER response_leaves BEFORE DELETE ON response BEGIN
   DELETE FROM response_item WHERE response_id = OLD.id;
   UPDATE account SET memory_bytes = memory_bytes - 256 - LENGTH(CAST(OLD.body AS BLOB)) WHERE id = OLD.account_id;
