@@ -19,8 +19,8 @@ CLIP = 3.0
 class Recipe(Struct, frozen=True):
     """How one form's head is fitted. `fail`, `gain`, `pool`: what the label is made of: whether the weak model
     fails, what the strong one is better, and the share of other models that fail. `even`: 1 weighs all rows
-    alike, 0 all sources. `shared`: the share of the head of all forms that it is drawn to by `ridge`. `bent`: the
-    squares of all measures count too."""
+    alike, 0 all sources. `shared`: the share of the head of all forms that it is drawn to by `ridge`; with `kin`,
+    of that form's head instead. `bent`: the squares of all measures count too."""
 
     fail: float
     gain: float
@@ -30,6 +30,7 @@ class Recipe(Struct, frozen=True):
     even: float
     evidence: float
     bent: bool = False
+    kin: str = ""
 
 
 class Scale(Struct, frozen=True):

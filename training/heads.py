@@ -13,8 +13,8 @@ from training.rows import FOLDS, Example
 
 RECIPES = {
     "options": Recipe(fail=0.35, gain=1, pool=0.35, ridge=300, shared=0, even=1, evidence=0.03, bent=True),
-    "many options": Recipe(fail=0, gain=1, pool=0, ridge=100, shared=0, even=0.75, evidence=0.03),
-    "far options": Recipe(fail=0.2, gain=1, pool=0, ridge=600, shared=0, even=0.75, evidence=0),
+    "many options": Recipe(fail=0, gain=1, pool=0, ridge=400, shared=1, even=0.75, evidence=0.03, kin="options"),
+    "far options": Recipe(fail=0.2, gain=1, pool=0, ridge=600, shared=1, even=0.75, evidence=0.02, kin="options"),
     "sum": Recipe(fail=0, gain=1, pool=0, ridge=1200, shared=0.4, even=1, evidence=0.03),
     "formula": Recipe(fail=1, gain=0.3, pool=1, ridge=1500, shared=0.7, even=0.75, evidence=0.03),
     "code": Recipe(fail=1, gain=0.3, pool=1, ridge=300, shared=0.7, even=0.75, evidence=0),
@@ -67,13 +67,8 @@ class Fit:
         matrix, right, _ = normal_equations(found, ALL.even)
         return solve(matrix, right, ALL.ridge)
 
-    def head(self, form: str, keep: Callable[[str, int], bool], shared: Vector) -> Vector:
-        recipe, scale = RECIPES[form], self.scales[form]
-        drawn_to = [
-            recipe.shared * weight * own / all_
-            for weight, own, all_ in zip(shared, scale.spread, self.scale.spread, strict=True)
-        ]
-        drawn_to += [0.0] * (len(drawn_to) if recipe.bent else 0)
+    def head(self, form: str, keep: Callable[[str, int], bool], drawn_to: Vector) -> Vector:
+        recipe = RECIPES[form]
         found = [
             (unit, block)
             for (unit, source, fold), block in self._blocks_of(form, recipe).items()
@@ -87,7 +82,21 @@ class Fit:
 
     def heads(self, keep: Callable[[str, int], bool]) -> dict[str, Vector]:
         shared = self.shared(keep)
-        return {form: self.head(form, keep, shared) for form in sorted(self.groups)}
+        found: dict[str, Vector] = {}
+        for form in sorted(self.groups, key=lambda form: (RECIPES[form].kin, form)):
+            found[form] = self.head(form, keep, self._drawn_to(form, shared, found))
+        return found
+
+    def _drawn_to(self, form: str, shared: Vector, found: dict[str, Vector]) -> Vector:
+        """What the head is where no row says otherwise."""
+        recipe, scale, whole = RECIPES[form], self.scales[form], self.scale
+        if recipe.kin:
+            shared, whole = found.get(recipe.kin, [0.0] * len(shared)), self.scales.get(recipe.kin, whole)
+        drawn_to = [
+            recipe.shared * weight * own / all_
+            for weight, own, all_ in zip(shared[: len(scale.spread)], scale.spread, whole.spread, strict=True)
+        ]
+        return drawn_to + [0.0] * (len(drawn_to) if recipe.bent else 0)
 
     def score(self, head: Vector, example: Example) -> float:
         return math.fsum(map(mul, head, self.seen(example.form)(example.values)))

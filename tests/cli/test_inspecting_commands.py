@@ -185,7 +185,9 @@ def test_doctor_finds_a_trigger_that_is_gone(run: Run, base: Database) -> None:
     assert "FAIL  schema: lacks trigger hold_opened" in run("doctor", code=1).stdout
 
 
-def test_doctor_finds_cards_that_are_set_up_by_half(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_finds_cards_that_are_set_up_by_half(
+    run: Run, base: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STRIPE_SECRET_KEY", "sk_1")
     assert failed(run) == {"payments by card": "not offered: STRIPE_WEBHOOK_SECRET is not set"}
     monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", "whsec_1")

@@ -24,7 +24,7 @@ class Named(Form):  # type: ignore[misc]
 
 @pytest.mark.parametrize(("text", "number"), [("1", 1), (" 1000 ", 1000), ("+7", 7), ("0007", 7)])
 def test_a_number_within_its_bounds_is_taken(text: str, number: int):
-    form = Both(MultiDict(needed=text, wanted=text))
+    form = Both(MultiDict({"needed": text, "wanted": text}))
     assert form.validate() and (form.needed.data, form.wanted.data) == (number, number)
 
 
@@ -33,13 +33,13 @@ def test_a_number_within_its_bounds_is_taken(text: str, number: int):
     ["0", "1001", "-1", "1.0", "1e2", "1_0", "many", "١", "１", "9" * 16, "9" * 400, "9" * 5000, "-" + "9" * 400],
 )
 def test_any_other_text_is_refused_by_a_sentence(text: str):
-    form = Both(MultiDict(needed=text, wanted=text))
+    form = Both(MultiDict({"needed": text, "wanted": text}))
     assert not form.validate() and form.errors == {"needed": [BOUNDS], "wanted": [BOUNDS]}
     assert form.needed.data is None
 
 
 def test_nothing_is_a_number_only_where_it_may_be():
-    for empty in (MultiDict(needed="", wanted=""), MultiDict(needed="")):
+    for empty in (MultiDict({"needed": "", "wanted": ""}), MultiDict({"needed": ""})):
         form = Both(empty)
         assert not form.validate() and form.errors == {"needed": ["This field is required."]}
         assert form.wanted.data is None
@@ -51,8 +51,8 @@ def test_browsers_are_told_the_bounds():
 
 
 def test_a_name_reads_as_it_is():
-    assert Named(MultiDict(name="  a\n b ", account="acme")).validate()
-    turned = Named(MultiDict(name="a\u202eb", account="a\x1bb"))
+    assert Named(MultiDict({"name": "  a\n b ", "account": "acme"})).validate()
+    turned = Named(MultiDict({"name": "a\u202eb", "account": "a\x1bb"}))
     assert not turned.validate() and len(turned.errors["name"]) == len(turned.errors["account"]) == 1
-    ids = Named(MultiDict(name="acc_1", account="acc_1"))
+    ids = Named(MultiDict({"name": "acc_1", "account": "acc_1"}))
     assert not ids.validate() and list(ids.errors) == ["account"] and "acc_" in ids.errors["account"][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -46,8 +47,9 @@ def _answers(url: str) -> bool:
 
 def api(url: str, **headers: str) -> str:
     """The address that the API says it has."""
-    told = requests.get(url + "/openapi.json", headers={**headers, "Host": "llm.example"}, timeout=30).json()
-    return str(told["servers"][0]["url"])
+    page = requests.get(url + "/docs", headers={**headers, "Host": "llm.example"}, timeout=30).text
+    (found,) = set(re.findall(r"(https?://[\w.]*example)/v1\b", page))
+    return str(found)
 
 
 def cookie(url: str, **headers: str) -> str:

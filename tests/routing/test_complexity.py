@@ -20,6 +20,12 @@ GREETINGS = (
     "你好！",
     "谢谢你",
 )
+ASKS_AFTER_A_GREETING = (
+    "Hello! Book me a flight to Rome",
+    "Hi, what's the weather in Paris?",
+    "Hallo, buche mir einen Flug nach Rom",
+    "你好，请帮我订一张去罗马的机票",
+)
 SHORT_FACTS = ("What is the capital of France?", "Wer hat Faust geschrieben?", "法国的首都是哪里？")
 EVERYDAY = (
     "Write a haiku about coding.",
@@ -60,6 +66,19 @@ def judged(text, **fields):
 @pytest.mark.parametrize("text", GREETINGS + SHORT_FACTS)
 def test_greetings_and_short_facts_are_level_1(text):
     assert judged(text).level == 1
+
+
+@pytest.mark.parametrize("count", [1, 10])
+def test_tools_make_no_task_of_a_greeting(count):
+    tools = tuple(Tool(f"t{place}") for place in range(count))
+    assert {judged(text, tools=tools).level for text in GREETINGS} == {1}
+    assert min(judged(text, tools=tools).level for text in ASKS_AFTER_A_GREETING) > 1
+
+
+def test_in_the_midst_of_a_talk_the_words_of_a_greeting_may_set_tools_to_work():
+    talk = [("user", "Cancel my order"), ("assistant", "Shall I?"), ("user", "ok, do it")]
+    messages = tuple(Message(role, (Text(text),)) for role, text in talk)
+    assert judge(read(ChatRequest("auto", messages, tools=(Tool("cancel"),)))).level > 1
 
 
 @pytest.mark.parametrize("text", EVERYDAY)

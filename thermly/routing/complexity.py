@@ -19,6 +19,7 @@ LEVEL_FROM = (0.085, 0.22, 0.44, 0.8)
 
 BIAS = -2.5
 SHORT_WORDS = 14
+BRIEF = 20
 LONG = 4.0
 """On the scale of `_length`, some 3,000 characters: beyond, most is material to read."""
 
@@ -59,7 +60,7 @@ def judge(features: Features) -> Judgement:
     telling = sorted((p for p in parts if abs(p[0]) >= p[1].telling), key=lambda p: -abs(p[0]))
     reasons = tuple(signal.reason.format(f=features) for _, signal in telling)
     logit = evidence = BIAS + sum([part for part, _ in parts])
-    if features.measures:
+    if features.measures and not _only_greets(features):
         logit, reason = _trained(features, evidence)
         if _is_heavy(features):
             logit = max(logit, evidence)
@@ -118,6 +119,13 @@ def _small_talk(f: Features) -> float:
     """Greeting words in a short turn that asks for nothing else."""
     asks = f.proof_words + f.code_words + f.maths_words + f.refactor_words + f.legal_words + f.analysis_words
     return float(bool(f.greeting_words) and f.words <= 8 and f.chars <= 60 and not asks)
+
+
+def _only_greets(f: Features) -> bool:
+    """The tools that an application offers with every request make no task of a greeting. Later in a talk the same
+    words may tell a model to go ahead."""
+    brief = f.chars * (1 + 1.5 * f.non_latin) <= BRIEF and f.words <= 4 * f.greeting_words
+    return brief and f.turns <= 1 and _small_talk(f) > 0
 
 
 def _small(count: int, f: Features) -> float:
