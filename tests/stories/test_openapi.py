@@ -540,6 +540,8 @@ class Named:
             return [named_response(self._rich)]
         if kind == "cancelResponse":
             return [named_response(self._rich, input=SLOW, background=True)]
+        if kind == "createFeedback":  # its sample says thermo-ID
+            return [self._rich.told("Hello!", "gpt-4o")["id"].removeprefix("thermo-")]
         return [named_conversation(self._rich), "msg_known"]
 
     def filled(self, operation: str, source: str) -> str:

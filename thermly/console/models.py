@@ -22,7 +22,7 @@ from thermly.explanation import Wish, explain
 from thermly.store import accounts, keys, limits
 from thermly.store.keys import ApiKey
 
-SOON = "within a second"
+SOON = "This holds within a second."
 """Each process looks for changes so often."""
 
 WORDS = {
@@ -183,7 +183,7 @@ def prices(name: str) -> ResponseReturnValue:
         except CatalogError as error:
             form.form_errors.append(str(error))
         else:
-            text = f"{name} costs this {SOON}. Requests under way keep the price they began with."
+            text = f"{name} costs this now. {SOON} Requests under way keep the price they began with."
             return guard.done(text, "models.model", name=name)
     return _page(shelf, row, form, 422)
 
@@ -191,29 +191,29 @@ def prices(name: str) -> ResponseReturnValue:
 def move(name: str) -> ResponseReturnValue:
     is_up = request.form.get("to") == "up"
     at = _shelf().everything.models.get(name)
-    told = f"{name} is tried {'earlier' if is_up else 'later'} {SOON}."
+    told = f"{name} is tried {'earlier' if is_up else 'later'} now."
     return _act(lambda who: _changes().move(name, is_up, who), told, "models.models", _anchor=at and at.tier)
 
 
 def tier(name: str) -> ResponseReturnValue:
     to = request.form.get("tier") or None
-    told = f"{name} is in the tier {to} {SOON}." if to else f"{name} is in no tier {SOON}."
+    told = f"{name} is in the tier {to} now." if to else f"{name} is in no tier now."
     return _act(lambda who: _changes().put_in_tier(name, to, who), told, "models.model", name=name)
 
 
 def serve(name: str) -> ResponseReturnValue:
     is_served = request.form.get("served") == "yes"
-    told = f"{name} is {'served again' if is_served else 'switched off: nobody can ask for it'} {SOON}."
+    told = f"{name} is served again." if is_served else f"{name} is switched off: nobody can ask for it."
     return _act(lambda who: _changes().serve(name, is_served, who), told, "models.model", name=name)
 
 
 def reset(name: str) -> ResponseReturnValue:
-    told = f"{name} is {'removed' if _changes().is_added(name) else 'what the files say again'} {SOON}."
+    told = f"{name} is removed." if _changes().is_added(name) else f"{name} is again what the files say."
     return _act(lambda who: _changes().reset(name, who), told, "models.models")
 
 
 def order(name: str) -> ResponseReturnValue:
-    told = f"The tier {name} has the order of the files again {SOON}."
+    told = f"The tier {name} has the order of the files again."
     return _act(lambda who: _changes().forget_order(name, who), told, "models.models", _anchor=name)
 
 
@@ -222,7 +222,7 @@ def _act(act: Callable[[str], None], told: str, endpoint: str, **values: Any) ->
         act(guard.who().email)
     except CatalogError as error:
         return guard.failed(f"Nothing was changed: {error}", "models.models")
-    return guard.done(told, endpoint, **values)
+    return guard.done(f"{told} {SOON}", endpoint, **values)
 
 
 def create() -> ResponseReturnValue:
@@ -235,7 +235,7 @@ def create() -> ResponseReturnValue:
         except CatalogError as error:
             form.form_errors.append(f"Nothing was added: {error}")
         else:
-            return guard.done(f"{form.name.data} is served {SOON}.", "models.model", name=form.name.data)
+            return guard.done(f"{form.name.data} is served. {SOON}", "models.model", name=form.name.data)
     shown = render_template("models_new.html", form=form, abilities=ABILITIES, has_provider=form.provider.choices)
     return shown, 422 if form.errors else 200
 
