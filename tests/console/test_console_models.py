@@ -286,7 +286,7 @@ def test_the_order_of_a_tier_decides_who_is_asked_first(stack: Stack, admin: Vis
 
 def test_a_model_moves_to_another_tier(stack: Stack, admin: Visitor):
     path = "/models/model/gpt-4o"
-    changed(admin.post("/models/tier/gpt-4o", {"tier": "best"}, of=path), "in the tier best now. This holds within a second")
+    changed(admin.post("/models/tier/gpt-4o", {"tier": "best"}, of=path), "best now. This holds within a second")
     assert table(admin.page("/models"), "Best")[-1] == "gpt-4o"
     changed(admin.post("/models/tier/gpt-4o", {"tier": ""}, of=path), "in no tier now")
     assert "gpt-4o" in table(admin.page("/models"), "Other chat models")

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HOUSE = Path(__file__).parents[2]
 SLICE = HOUSE / "training" / "slice"
-SHA256 = "4e21f627ceab74e2b33e8247bb0fa728d43d3a73c02062f956f08fd6250ec7e4"
+SHA256 = "c16bacda1bb5a816d4f1763ea84c347df95d48cfa1637af74ff0adc1e067f8da"
 
 
 def trained(data, out):
@@ -37,6 +39,21 @@ def test_what_may_only_be_evaluated_on_leaves_no_trace(tmp_path):
     with gzip.open(data / "alpaca_eval.jsonl.gz", "wt", encoding="utf-8") as out:
         out.write(lines)
     assert trained(data, tmp_path / "a.json") == trained(SLICE, tmp_path / "b.json")
+
+
+def test_a_form_that_no_row_speaks_of_is_judged_as_the_larger_one_that_it_is_akin_to(monkeypatch):
+    monkeypatch.syspath_prepend(str(HOUSE))
+    from training.heads import Fit
+    from training.rows import examples, load
+
+    fit = Fit(examples(load(SLICE)))
+    heads = fit.heads(lambda source, _: source not in ("mmlu_pro", "gaokao"))
+    assert any(heads["options"])
+    for form in ("many options", "far options"):
+        spread, larger = fit.scales[form].spread, fit.scales["options"].spread
+        slopes = [weight / each for weight, each in zip(heads[form], spread, strict=True)]
+        akin = [weight / each for weight, each in zip(heads["options"][: len(larger)], larger, strict=True)]
+        assert slopes == pytest.approx(akin)
 
 
 def test_every_source_of_the_slice_has_its_licence():

@@ -8,7 +8,7 @@ from thermly.routing import weights
 from thermly.routing.complexity import FORMS
 from thermly.routing.measures import NAMES
 
-SHA256 = "45842c3382699b9b29d291d259b4503e60f72cbbd8489e05159c5e05d75bfba4"
+SHA256 = "2f7652abb3dcdedffc2fc424412d053878c82a3b14908d6761bc1e5fa32ea994"
 
 
 def test_the_weights_are_those_that_the_model_card_speaks_of():
