@@ -25,6 +25,7 @@ PERSON = {"type": "object", "properties": {"age": {"type": "integer"}}, "require
 AS_JSON = replace(PLAIN, response_format=ResponseFormat("json_object"))
 AS_PERSON = replace(PLAIN, response_format=ResponseFormat("json_schema", PERSON))
 TOOLED = replace(PLAIN, tools=(Tool("look"), Tool("find")))
+TYPED = replace(PLAIN, tools=(Tool("look", parameters=PERSON),))
 FORCED = replace(TOOLED, tool_choice=ToolChoice("required"))
 
 
@@ -46,6 +47,9 @@ FAULTY = {
     "blank, with tools": (TOOLED, reply(""), adequacy.EMPTY),
     "no JSON": (AS_JSON, reply("Sure! {}"), adequacy.NO_JSON),
     "fenced JSON": (AS_JSON, reply("```json\n{}\n```"), adequacy.NO_JSON),
+    "a list": (AS_JSON, reply("[1]"), adequacy.NO_OBJECT),
+    "a number": (AS_JSON, reply("5"), adequacy.NO_OBJECT),
+    "arguments without what is required": (TYPED, reply(call()), adequacy.UNFIT),
     "half JSON": (AS_PERSON, reply('{"age": 3'), adequacy.NO_JSON),
     "half a sign": (AS_JSON, reply('"\ud800"'), adequacy.NO_JSON),
     "misfit": (AS_PERSON, reply('{"age": "three"}'), adequacy.MISFIT),
@@ -71,9 +75,9 @@ FINE = {
     "a call without arguments": (FORCED, reply(call(" "))),
     "a call where JSON was asked for": (replace(AS_PERSON, tools=(Tool("look"),)), reply(call())),
     "JSON": (AS_JSON, reply(' {"a": 1} ')),
+    "arguments that fit": (TYPED, reply(call('{"age": 3}'))),
     "JSON in parts": (AS_JSON, reply('{"a"', ": 1}")),
     "JSON after thoughts": (AS_JSON, reply(Reasoning("{"), "{}")),
-    "a list": (AS_JSON, reply("[1]")),
     "a fit": (AS_PERSON, reply('{"age": 3, "name": "x"}')),
     "deep JSON": (AS_JSON, reply("[" * 100_000 + "]" * 100_000)),
     "deep arguments": (TOOLED, reply(call('{"a":' * 100_000 + "1" + "}" * 100_000))),

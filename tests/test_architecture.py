@@ -102,7 +102,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("learning", "routing", "storage", "store"),
     ),
     "accounting": (*VALUES, "alerts", "context", "store"),
-    "examination": (*VALUES, "bill", "catalog_changes", "payments", "redis_server", "store"),
+    "examination": (*VALUES, "bill", "catalog_changes", "learning", "payments", "redis_server", "store"),
     "cli": (
         *(*VALUES, "routing", "providers", "store", "gateway", "catalog_changes", "configured", "context"),
         *("accounting", "examination", "hindsight", "jobs", "learning", "logs", "people", "redis_server"),

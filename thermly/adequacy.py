@@ -5,6 +5,8 @@ Only what nobody could use counts: whether an answer is right, no look at it can
 may have bent it (a bound, stop sequences, a beginning to go on from) nothing is held against it.
 """
 
+from typing import Any
+
 import msgspec
 
 from thermly.exchange import ChatRequest, Choice, Reasoning, Refusal, Reply, Text, ToolCall
@@ -16,6 +18,8 @@ EMPTY = "its answer was empty"
 NO_CALL = "it called no tool, though one had to be called"
 STRANGER = "it called a tool that was not offered"
 NO_ARGUMENTS = "it called a tool with arguments that are no JSON object"
+UNFIT = "it called a tool with arguments that do not fit its parameters"
+NO_OBJECT = "its answer was no JSON object"
 NO_JSON = "its answer was not valid JSON"
 MISFIT = "its answer did not fit the JSON schema"
 
@@ -48,22 +52,24 @@ def _fault(request: ChatRequest, choice: Choice) -> str | None:
 
 
 def _fault_of_calls(request: ChatRequest, calls: list[ToolCall]) -> str | None:
-    offered = {tool.name for tool in request.tools}
+    offered = {tool.name: tool.parameters for tool in request.tools}
     if request.tool_choice is not None and request.tool_choice.names:
-        offered &= {*request.tool_choice.names}
+        offered = {name: offered.get(name) for name in request.tool_choice.names}
     if any(call.name not in offered for call in calls):
         return STRANGER
-    return None if all(_is_object(call.arguments) for call in calls) else NO_ARGUMENTS
+    return next((fault for call in calls if (fault := _fault_of_call(call, offered[call.name]))), None)
 
 
-def _is_object(text: str) -> bool:
-    """Vendors write nothing at all for tools without parameters."""
+def _fault_of_call(call: ToolCall, parameters: dict[str, Any] | None) -> str | None:
     try:
-        return not text.strip() or isinstance(_decode(text), dict)
+        arguments = _decode(call.arguments) if call.arguments.strip() else {}  # some vendors write nothing for none
     except RecursionError:
-        return True
+        return None
     except (msgspec.DecodeError, UnicodeError):
-        return False
+        return NO_ARGUMENTS
+    if not isinstance(arguments, dict):
+        return NO_ARGUMENTS
+    return None if parameters is None or fits(arguments, parameters) else UNFIT
 
 
 def _fault_of_text(request: ChatRequest, choice: Choice) -> str | None:
@@ -82,4 +88,6 @@ def _fault_of_text(request: ChatRequest, choice: Choice) -> str | None:
         return None
     except (msgspec.DecodeError, UnicodeError):
         return NO_JSON
-    return None if form.kind == "json_object" or fits(value, form.schema) else MISFIT
+    if form.kind == "json_object":
+        return None if isinstance(value, dict) else NO_OBJECT
+    return None if fits(value, form.schema) else MISFIT

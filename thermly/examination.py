@@ -8,7 +8,7 @@ import time
 
 from msgspec import Struct
 
-from thermly import redis_server
+from thermly import learning, redis_server
 from thermly.bill import OF_JOB
 from thermly.catalog import CatalogError
 from thermly.catalog_changes import CatalogChanges
@@ -40,6 +40,7 @@ def examine(settings: Settings) -> list[Finding]:
         _orphans(settings, base),
         _accounting(base),
         *_catalog(settings, base),
+        _routing(settings),
         _redis(settings),
         _cards(settings, base),
     ]
@@ -101,6 +102,15 @@ def _accounting(base: Database) -> Finding:
     with base.each() as tx:
         waiting = usage.unaccounted(tx)
     return Finding("accounting", True, f"{waiting} finished request(s) not yet in the daily totals")
+
+
+def _routing(settings: Settings) -> Finding:
+    path = learning.path(settings)
+    if not path.exists():
+        return Finding("routing", True, "judges as shipped")
+    if learning.kept(settings) is None:
+        return Finding("routing", False, f"{path} cannot be used: run `thermly route train --reset`")
+    return Finding("routing", True, "judges by what ratings here have taught it")
 
 
 def _catalog(settings: Settings, base: Database) -> list[Finding]:

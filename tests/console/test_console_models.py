@@ -247,7 +247,10 @@ def test_prices_of_long_input_and_of_images_are_changed_too(stack: Stack, admin:
 
 def test_a_model_of_ones_own_may_cost_nothing_and_cost_again(stack: Stack, admin: Visitor):
     path, caller = "/models/model/gpt-4o-mini", stack.caller()
-    changed(admin.post("/models/prices/gpt-4o-mini", {"free": "y"}, of=path), "costs this")
+    both = admin.post("/models/prices/gpt-4o-mini", {**PRICES, "free": "y"}, of=path)
+    assert both.status_code == 422 and "It has prices: empty them" in both.text
+    nothing = dict.fromkeys(PRICES, "")
+    changed(admin.post("/models/prices/gpt-4o-mini", {**nothing, "free": "y"}, of=path), "costs this")
     time.sleep(IN_TIME_S)
     assert cost(stack, caller, "gpt-4o-mini")[0] == 0
     changed(admin.post("/models/prices/gpt-4o-mini", PRICES, of=path), "costs this")

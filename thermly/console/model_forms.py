@@ -89,8 +89,7 @@ class PriceForm(FlaskForm):  # type: ignore[misc]
         return found | {"free": False if row.get("free") else None}
 
     def validate_free(self, field: BooleanField) -> None:
-        if not field.data:
-            _require_price(self)
+        _require_price_or_none(self)
 
 
 class ImagePriceForm(FlaskForm):  # type: ignore[misc]
@@ -152,8 +151,7 @@ class NewModelForm(FlaskForm):  # type: ignore[misc]
             raise ValidationError("Only chat models have a tier.")
 
     def validate_free(self, field: BooleanField) -> None:
-        if not field.data:
-            _require_price(self)
+        _require_price_or_none(self)
 
     def fields(self) -> dict[str, Any]:
         is_chat = self.kind.data == "chat"
@@ -183,6 +181,13 @@ class ExplainForm(FlaskForm):  # type: ignore[misc]
 
 def _present(row: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in row.items() if v is not None}
+
+
+def _require_price_or_none(form: Any) -> None:
+    if not form.free.data:
+        _require_price(form)
+    elif any(_PRICE.fullmatch(form[n].data or "") and Decimal(form[n].data) for n in BY_TOKEN if n in form):
+        raise ValidationError("It has prices: empty them, or leave this out.")
 
 
 def _require_price(form: Any) -> None:
