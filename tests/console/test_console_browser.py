@@ -9,6 +9,7 @@ import pytest
 from stories.stack import Caller, Stack, mark, wait_for
 
 from console.conftest import Arrive, Guest
+from thermly import codes
 
 PAGES = ("/", "/keys", "/billing", "/usage", "/models", "/playground", "/profile", "/accounts", "/settings")
 SERIOUS = {"serious", "critical"}
@@ -68,6 +69,18 @@ def test_the_way_of_a_key(chromium: Any, stack: Stack, arrive: Arrive):
     page.wait_for_load_state()
     response = caller.ask("Hello again", "gpt-4o-mini")
     assert response.status_code == 401 and "revoked" in response.json()["error"]["message"]
+
+
+def test_a_code_is_worth_its_credit_once(chromium: Any, stack: Stack, arrive: Arrive):
+    visitor = arrive("member")
+    _, (code,) = codes.make(stack.database, 1, 12_500_000_000, "", None)
+    page = Guest(chromium, visitor).open("/billing")
+    for balance in (112_500_000_000, 112_500_000_000):
+        page.get_by_role("textbox", name="Code").fill(code)
+        page.get_by_role("button", name="Redeem", exact=True).click()
+        page.wait_for_load_state()
+        assert Caller(stack, visitor.account_id, "").funds() == (balance, 0)
+    assert page.get_by_text("$112.50").first.is_visible()
 
 
 def test_charts_and_their_legends_have_the_same_colours(chromium: Any, furnished: Any):
