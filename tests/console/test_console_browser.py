@@ -11,7 +11,10 @@ from stories.stack import Caller, Stack, mark, wait_for
 from console.conftest import Arrive, Guest
 from thermly import codes
 
-PAGES = ("/", "/keys", "/billing", "/usage", "/models", "/playground", "/profile", "/accounts", "/settings")
+PAGES = (
+    *("/", "/keys", "/keys/new", "/billing", "/billing/codes", "/usage", "/models", "/models/changes"),
+    *("/models/explain", "/models/new", "/playground", "/profile", "/accounts", "/accounts/new", "/settings"),
+)
 SERIOUS = {"serious", "critical"}
 
 
@@ -85,6 +88,7 @@ def test_a_code_is_worth_its_credit_once(chromium: Any, stack: Stack, arrive: Ar
 
 def test_charts_and_their_legends_have_the_same_colours(chromium: Any, furnished: Any):
     page = Guest(chromium, furnished).open("/")
+    assert page.locator("svg .tone-fast rect").count() and page.locator("svg .tone-spent rect").count()
     for tone in ("fast", "best", "cache", "spent", "saved"):
         drawn = page.locator(f"svg .tone-{tone} rect, svg rect.tone-{tone}").all()
         colours = {e.evaluate("e => getComputedStyle(e).fill") for e in drawn}
