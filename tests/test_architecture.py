@@ -63,7 +63,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "counting": (*VALUES, "routing", "providers", "gateway"),
     "listing": (*VALUES, "routing"),
     "memory": (*WAIST, "bill", "store"),
-    "genui": ("catalog", "errors", "exchange", "genui"),
+    "genui": ("catalog", "errors", "exchange", "fitting", "genui"),
     "generated": (*VALUES, "gateway", "genui"),
     "background": (*VALUES, "dialects", "gateway", "memory", "store"),
     "turns": ("store",),

@@ -30,7 +30,7 @@ from thermly.exchange import (
     text_of,
 )
 from thermly.genui import prompting
-from thermly.genui.framing import OPEN, Framer, card, error_card, escape, paragraph, unescape
+from thermly.genui.framing import OPEN, Framer, card, escape, paragraph, unescape
 from thermly.genui.history import unwrap
 from thermly.genui.ids import Format
 from thermly.genui.library import Library, library
@@ -237,9 +237,3 @@ def test_whatever_is_broken_the_frame_is_whole(own: Library, data: Any):
             again.see(event)
         known = {fault.what.split()[-2:] == ["never", "told"] for fault in again.review()[1]}
         assert known <= {True}, again.review()[1]
-
-
-@LIBRARIES
-def test_an_error_card_is_an_answer(own: Library):
-    content = error_card(own, 'The model said "no" & <left>.')
-    assert payload(own, content) and 'The model said "no" & <left>.' in unwrap(content)

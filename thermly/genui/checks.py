@@ -9,21 +9,14 @@ from typing import Any
 
 from msgspec import Struct
 
+from thermly.fitting import KINDS
+
 Schema = dict[str, Any]
 
 PART, ACTION = "$part", "$action"
 DEEPEST = 40
 # A schema may point at itself from both sides of a choice: without an end, that is 2**DEEPEST steps.
 MOST_STEPS = 200_000
-KINDS: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "number": (int, float),
-    "integer": (int,),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-    "null": (type(None),),
-}
 
 
 class Element(Struct, frozen=True):

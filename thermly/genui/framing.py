@@ -177,11 +177,6 @@ def card(library: Library, *children: Element) -> str:
     return OPEN[form] + _LEAD[form] + escape(payload) + _TRAIL[form] + CLOSE
 
 
-def error_card(library: Library, message: str = FAILED) -> str:
-    """For a reply of which nothing could be shown."""
-    return card(library, _notice(library, message))
-
-
 def paragraph(library: Library, text: str) -> Element:
     return Element("TextContent", {"text" if library.is_openui else "textMarkdown": text})
 
