@@ -39,6 +39,20 @@ PAGES = {
     "accounts": "/accounts",
     "settings": "/settings",
     "profile": "/profile",
+    "key-new": "/keys/new",
+    "codes": "/billing/codes",
+    "explain": "/models/explain",
+    "model-new": "/models/new",
+    "changes": "/models/changes",
+    "account-new": "/accounts/new",
+}
+# Of the pages of one thing: where the first of them is found.
+OF_ONE = {
+    "request": ("/usage", r"/usage/[0-9a-f]{22}"),
+    "key": ("/keys", r"/keys/key_\w+"),
+    "model": ("/models", r"/models/model/[^\"]+"),
+    "account": ("/accounts", r"/accounts/acc_\w+"),
+    "ledger": ("/billing", r"/billing\?account=\w+"),
 }
 KIND = sys.argv[2] if len(sys.argv) > 2 else "jpg"
 DAYS, PASSWORD, EMAIL = 30, "a picture of health", "ada@example.com"
@@ -113,10 +127,11 @@ def draw(stack: Stack, folder: Path) -> None:
                     shoot(page, folder / f"{name}-{scheme}-{size}.{KIND}")
                 talk(page, base)
                 shoot(page, folder / f"playground-answer-{scheme}-{size}.{KIND}")
-                row = page.request.get(base + "/usage").text()
-                if found := re.search(r'href="/console(/usage/[0-9a-f]{22})"', row):
+                for name, (path, address) in OF_ONE.items():
+                    found = re.search(f'href="/console({address})"', page.request.get(base + path).text())
+                    assert found, name
                     page.goto(base + found[1])
-                    shoot(page, folder / f"request-{scheme}-{size}.{KIND}")
+                    shoot(page, folder / f"{name}-{scheme}-{size}.{KIND}")
                 page.context.close()
 
 
