@@ -13,7 +13,7 @@ PYTEST ?= -n 2
 run: $(VENV)/.run
 	@exec $(BIN)/thermly up
 
-test: $(VENV)/.test check
+test: $(VENV)/.test $(VENV)/.specifications check
 	$(BIN)/python -m pytest $(PYTEST)
 
 check: $(VENV)/.test
@@ -40,6 +40,9 @@ $(VENV)/.run: pyproject.toml
 $(VENV)/.test: $(VENV)/.run
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
+
+$(VENV)/.specifications: tests/official/requirements.txt | $(VENV)/.test
+	@$(BIN)/python tests/official/bring.py && touch $@ || true
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -129,14 +129,10 @@ def _frames(pairs: Pairs) -> bytes:
 
 
 def write_error_event(error: GatewayError) -> bytes:
-    """For a stream in which no response has begun."""
-    payload = {
-        "type": "error",
-        "sequence_number": 0,
-        "code": error.code or error.kind,
-        "message": error.message,
-        "param": error.param,
-    }
+    """For a stream in which no response has begun. OpenAI's schema has the fields side by side, Open Responses
+    under `error`, which is also where OpenAI's client looks for something to raise: it is told both ways."""
+    told = {"code": error.code or error.kind, "message": error.message, "param": error.param}
+    payload = {"type": "error", "sequence_number": 0, **told, "error": {"type": error.kind, **told}}
     return _frames([("error", payload)])
 
 
