@@ -475,6 +475,7 @@ def test_the_client_sees_that_a_stream_failed():
     with client(b"".join(chunks)) as found:
         *_, last = found.responses.create(model="m", input="hi", stream=True)
     assert last.type == "response.failed" and last.response.error and last.response.error.message == "gone"
-    with client(write_error_event(InvalidRequest("no", param="input"))) as found:
-        (only,) = found.responses.create(model="m", input="hi", stream=True)
-    assert only.type == "error" and only.message == "no"
+    refused = write_error_event(InvalidRequest("no", param="input"))
+    with client(refused) as found, pytest.raises(openai.APIError) as raised:
+        list(found.responses.create(model="m", input="hi", stream=True))
+    assert (raised.value.message, raised.value.param) == ("no", "input")
