@@ -72,6 +72,27 @@ def test_a_better_model_answers_and_the_caller_is_told_why_and_pays_for_both(cal
     assert caller.funds() == (100 * NANO - row["cost_nanousd"], 0)
 
 
+@pytest.mark.parametrize(("path", "body"), [
+    (CHAT, {"messages": user("")}),
+    ("/v1/messages", {"messages": user(""), "max_tokens": 99}),
+    ("/v1/responses", {"input": ""}),
+    ("/api/v1beta/models/auto:generateContent", {"contents": [{"parts": [{"text": ""}]}]}),
+], ids=["chat", "messages", "responses", "gemini"])  # fmt: skip
+def test_every_surface_tells_it_in_headers(caller: Caller, stack: Stack, path: str, body: dict[str, Any]) -> None:
+    document = stack.http.get(stack.url + "/openapi.json").json()
+    text = json.dumps({**body, **({} if "beta" in path else {"model": "auto"})}).replace(
+        '""', json.dumps(f"Hello! {mark()}")
+    )
+    with stack.upstream(openai={"directive": "refuse"}):
+        response = caller.post(text.encode(), path)
+    told = response.headers
+    assert (told["x-escalated-from"], told["x-escalated-because"]) == (CHEAP, adequacy.REFUSED), response.text
+    listed = Contract(document, path.replace("auto:", "{model}:")).response["headers"]
+    assert {"x-escalated-from", "x-escalated-because"} <= listed.keys()
+    plain = caller.post(text.replace("Hello! ", "Hi! ").encode(), path)
+    assert plain.status_code == 200 and "x-escalated-from" not in plain.headers
+
+
 def test_what_is_told_is_documented(caller: Caller, stack: Stack) -> None:
     document = stack.http.get(stack.url + "/openapi.json").json()
     Contract(document, CHAT).holds(ask_twice(caller))

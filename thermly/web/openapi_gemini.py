@@ -11,7 +11,7 @@ from thermly.dialects import gemini_answers, gemini_types, gemini_vectors
 from thermly.errors import InvalidRequest, UnknownModel, UnsupportedContent
 from thermly.web import openapi_samples as samples
 from thermly.web.openapi_schemas import gemini_bounds
-from thermly.web.openapi_terms import FRESH, JSON, KEYED, MADE, SENT, SSE, Answer, Operation, Parameter
+from thermly.web.openapi_terms import ESCALATED, FRESH, JSON, KEYED, MADE, SENT, SSE, Answer, Operation, Parameter
 
 COUNT = Annotated[int, Meta(ge=0, lt=10**9)]
 PAGE = Annotated[str, Meta(pattern="^[0-9]{0,9}$")]
@@ -25,7 +25,7 @@ GEMINI = (
         "/models/{model}:generateContent",
         "generateContent",
         "Answer a conversation",
-        (Answer({JSON: gemini_answers.GenerateContentResponse}),),
+        (Answer({JSON: gemini_answers.GenerateContentResponse}, headers=ESCALATED),),
         MADE,
         "Any model of any provider, in Gemini's words. Field names may also be in snake_case.",
         (gemini_types.Body,),

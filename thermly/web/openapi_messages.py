@@ -8,7 +8,7 @@ from thermly.dialects import anthropic_types as types
 from thermly.errors import UnsupportedContent
 from thermly.web import openapi_samples as samples
 from thermly.web.openapi_schemas import tool_bounds
-from thermly.web.openapi_terms import FRESH, JSON, MADE, SENT, SSE, Answer, Operation, Parameter
+from thermly.web.openapi_terms import ESCALATED, FRESH, JSON, MADE, SENT, SSE, Answer, Operation, Parameter
 
 BETA = Parameter(
     "anthropic-beta",
@@ -27,6 +27,7 @@ MESSAGES = (
         (
             Answer(
                 {JSON: answers.Message, SSE: answers.MessageEvent},
+                headers=ESCALATED,
                 about="The message; with `stream`, its events as server-sent events.",
             ),
         ),

@@ -32,7 +32,7 @@ from thermly.web.openapi_gemini import GEMINI
 from thermly.web.openapi_messages import MESSAGES
 from thermly.web.openapi_responses import CONVERSATIONS, RESPONSES
 from thermly.web.openapi_schemas import chat_bounds, generated_bounds
-from thermly.web.openapi_terms import FRESH, JSON, KEYED, MADE, SENT, SSE, Answer, Operation, Parameter
+from thermly.web.openapi_terms import ESCALATED, FRESH, JSON, KEYED, MADE, SENT, SSE, Answer, Operation, Parameter
 
 PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif")
 
@@ -90,6 +90,7 @@ OPENAI = (
         (
             Answer(
                 {JSON: answers.ChatCompletion, SSE: answers.ChatCompletionChunk},
+                headers=ESCALATED,
                 about="The answer; with `stream`, its chunks as server-sent events.",
             ),
         ),

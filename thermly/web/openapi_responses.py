@@ -12,7 +12,7 @@ from thermly.dialects import responses_types as types
 from thermly.errors import InsufficientFunds, InvalidRequest, NotFound, RateLimited, TooLarge
 from thermly.web import openapi_samples as samples
 from thermly.web.openapi_schemas import response_bounds
-from thermly.web.openapi_terms import FRESH, JSON, KEYED, MADE, SSE, Answer, Operation, Parameter
+from thermly.web.openapi_terms import ESCALATED, FRESH, JSON, KEYED, MADE, SSE, Answer, Operation, Parameter
 
 KEPT = (*KEYED, NotFound)
 ASKED = (*KEPT, InvalidRequest)
@@ -41,6 +41,7 @@ RESPONSES = (
         (
             Answer(
                 {JSON: answers.Response, SSE: answers.ResponseEvent},
+                headers=ESCALATED,
                 about="The response; with `stream`, its events as server-sent events.",
                 tells_errors=True,
             ),

@@ -76,4 +76,5 @@ class Operation(Struct, frozen=True):
     sample: Sample | None = None
 
 
+ESCALATED = ("x-escalated-from", "x-escalated-because")
 FRESH = Parameter("x-no-cache", "header", "`true`: no answer from the cache, and keep the new one.", example="true")

@@ -295,6 +295,8 @@ HEADERS = {
     "X-RateLimit-Limit-Requests": ("Requests a minute that this key may make; absent without a limit.", "integer"),
     "X-RateLimit-Remaining-Requests": ("How many of them are left.", "integer"),
     "X-RateLimit-Reset-Requests": ("When they are all there again, in seconds since 1970, UTC.", "integer"),
+    "x-escalated-from": ("A whole answer to `auto`: the model that was asked before, and is paid too.", "string"),
+    "x-escalated-because": ("What was visibly wrong with its answer.", "string"),
     "Retry-After": ("Seconds to wait.", "integer"),
     "WWW-Authenticate": ("How to say the key.", "string"),
     "Allow": ("The methods that the path has.", "string"),

@@ -39,7 +39,7 @@ def answered(
     if not request.stream:
         reply = answer.reply()
         body = surface.dialect.write_reply(reply, request, label(answer, request, surface))
-        return Whole(body, headers)
+        return Whole(body, [*headers, *escalated(answer)])
     headers += [("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")]
     writing = writing or Writing(surface.dialect.write_events, surface.dialect.write_error_event)
     stream = _stream(answer, request, surface, writing)
@@ -55,6 +55,13 @@ def whole(body: bytes, request_id: str, headers: Headers | None = None) -> Whole
 def named(request_id: str, surface: Surface) -> Headers:
     """The id of a request, where the surface's clients look for it."""
     return [(name, "req_" + request_id) for name in surface.id_headers]
+
+
+def escalated(answer: Answer | Generated) -> Headers:
+    """Who was asked before and is paid too, and what was wrong with the answer: known once there is a reply. In
+    headers, since most dialects have no room for it."""
+    first = answer.escalation
+    return [("x-escalated-from", first.model), ("x-escalated-because", first.why)] if first else []
 
 
 def label(answer: Answer | Generated, request: ChatRequest, surface: Surface) -> Label:

@@ -100,7 +100,8 @@ class Views:
         telling = Telling(answer, asked, functools.partial(self._remember, asked, caller), reading.model)
         headers = [*told, ("x-request-id", "req_" + answer.id)]
         if not asked.stream:
-            return Whole(responses.write_reply(telling.whole(), asked.include), headers)
+            body = responses.write_reply(telling.whole(), asked.include)
+            return Whole(body, [*headers, *respond.escalated(answer)])
         headers += [("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")]
         response = Response(telling.stream(), 200, headers, content_type="text/event-stream; charset=utf-8")
         response.call_on_close(answer.close)
