@@ -61,6 +61,8 @@ def test_roles_are_told_apart_and_strange_ones_are_users():
         b"{}",
         b'{"messages": 3}',
         b'{"messages": [3]}',
+        b'{"messages": []}',
+        b'{"id": NaN, "messages": [{"role": "user", "content": "Hello!"}]}',
         b'{"messages"',
         b"\xff\xfe",
         b"[" * 9_999,

@@ -32,7 +32,7 @@ def answers(lines: Iterable[bytes], thresholds: Thresholds, learned: Recalibrati
 def _answer(line: bytes, thresholds: Thresholds, learned: Recalibration) -> dict[str, Any]:
     identity = None
     try:
-        document = json.loads(line)
+        document = json.loads(line, parse_constant=_no_number)
         identity = document.get("id") if isinstance(document, dict) else None
         judgement = taught(routing.judge(routing.read(request(document))), learned)
     except (ValueError, TypeError, RecursionError) as error:
@@ -40,10 +40,14 @@ def _answer(line: bytes, thresholds: Thresholds, learned: Recalibration) -> dict
     return {"id": identity, "score": round(judgement.score, 6), "tier": thresholds.tier(judgement.score)}
 
 
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
 def request(document: Any) -> ChatRequest:
     """Raises ValueError where there are no messages to read."""
     messages = document.get("messages") if isinstance(document, dict) else None
-    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+    if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
         raise ValueError("a line is an object with a list of messages")
     tools = document.get("tools")
     return ChatRequest(
