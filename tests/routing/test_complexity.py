@@ -58,6 +58,164 @@ LEGAL = (
     "请分析本合同的违约责任条款，并综合三个法域的判例。",
 )
 
+# Language -> a greeting, a short fact, a proof, a refactoring, a legal synthesis.
+ELSEWHERE = {
+    "Italian": (
+        "Ciao, come stai?",
+        "Chi ha scritto la Divina Commedia?",
+        "Dimostra che la radice quadrata di 2 è irrazionale.",
+        "Rifattorizza il modulo di pagamento su più file e migra tutti i test.",
+        "Analizza le clausole di responsabilità di questo contratto e sintetizza la giurisprudenza.",
+    ),
+    "Portuguese": (
+        "Olá, tudo bem?",
+        "Qual é a capital da França?",
+        "Demonstre que a raiz quadrada de 2 é irracional.",
+        "Refatore o módulo de pagamento em vários arquivos e migre todos os testes.",
+        "Analise as cláusulas de responsabilidade deste contrato e sintetize a jurisprudência.",
+    ),
+    "Dutch": (
+        "Hallo, hoe gaat het?",
+        "Wat is de hoofdstad van Frankrijk?",
+        "Bewijs dat de wortel van 2 irrationaal is.",
+        "Refactor de betaalmodule over meerdere bestanden en migreer alle tests.",
+        "Analyseer de aansprakelijkheidsclausules van deze overeenkomst en vergelijk de rechtspraak.",
+    ),
+    "Polish": (
+        "Cześć, jak się masz?",
+        "Co jest stolicą Francji?",
+        "Udowodnij, że pierwiastek z 2 jest liczbą niewymierną.",
+        "Zrefaktoryzuj moduł płatności na kilka plików i przenieś wszystkie testy.",
+        "Przeanalizuj klauzule odpowiedzialności w tej umowie i porównaj orzecznictwo.",
+    ),
+    "Swedish": (
+        "Hej, hur mår du?",
+        "Vad är Frankrikes huvudstad?",
+        "Bevisa att roten ur 2 är irrationell.",
+        "Refaktorera betalningsmodulen över flera filer och migrera alla tester.",
+        "Analysera ansvarsklausulerna i detta avtal och jämför rättspraxis.",
+    ),
+    "Vietnamese": (
+        "Xin chào!",
+        "Thủ đô của Pháp là gì?",
+        "Chứng minh rằng căn bậc hai của 2 là số vô tỉ.",
+        "Tái cấu trúc mô-đun thanh toán thành nhiều tệp và di chuyển tất cả các bài kiểm thử.",
+        "Phân tích các điều khoản trách nhiệm của hợp đồng này và so sánh án lệ.",
+    ),
+    "Russian": (
+        "Привет, как дела?",
+        "Какая столица Франции?",
+        "Докажи, что корень из 2 иррационален.",
+        "Проведи рефакторинг модуля оплаты, раздели его на несколько файлов и перенеси все тесты.",
+        "Проанализируй условия об ответственности в этом договоре и сравни судебную практику.",
+    ),
+    "Ukrainian": (
+        "Привіт, як справи?",
+        "Яка столиця Франції?",
+        "Доведи, що корінь з 2 є ірраціональним.",
+        "Проведи рефакторинг модуля оплати на кілька файлів і перенеси всі тести.",
+        "Проаналізуй умови відповідальності в цьому договорі та порівняй судову практику.",
+    ),
+    "Japanese": (
+        "こんにちは！",
+        "フランスの首都はどこですか？",
+        "2の平方根が無理数であることを証明してください。",
+        "決済モジュールを複数のファイルに分けてリファクタリングし、テストをすべて移行してください。",
+        "この契約の責任条項を分析し、判例を比較してください。",
+    ),
+    "Korean": (
+        "안녕하세요!",
+        "프랑스의 수도는 어디입니까?",
+        "2의 제곱근이 무리수임을 증명하세요.",
+        "결제 모듈을 여러 파일로 리팩터링하고 모든 테스트를 옮기세요.",
+        "이 계약의 책임 조항을 분석하고 판례를 비교하세요.",
+    ),
+    "Hindi": (
+        "नमस्ते!",
+        "फ्रांस की राजधानी क्या है?",
+        "सिद्ध करें कि 2 का वर्गमूल अपरिमेय है।",
+        "भुगतान मॉड्यूल को कई फ़ाइलों में रीफैक्टर करें और सभी परीक्षण स्थानांतरित करें।",
+        "इस अनुबंध की दायित्व धाराओं का विश्लेषण करें और न्यायिक निर्णयों की तुलना करें।",
+    ),
+    "Hebrew": (
+        "שלום, מה שלומך?",
+        "מהי בירת צרפת?",
+        "הוכח ששורש 2 הוא אי-רציונלי.",
+        "בצע ריפקטורינג למודול התשלומים למספר קבצים והעבר את כל הבדיקות.",
+        "נתח את סעיפי האחריות בחוזה הזה והשווה את הפסיקה.",
+    ),
+    "Arabic": (
+        "مرحبا، كيف حالك؟",
+        "ما هي عاصمة فرنسا؟",
+        "أثبت أن الجذر التربيعي للعدد 2 عدد غير نسبي.",
+        "أعد هيكلة وحدة الدفع في عدة ملفات وانقل جميع الاختبارات.",
+        "حلل بنود المسؤولية في هذا العقد وقارن الأحكام القضائية.",
+    ),
+    "Persian": (
+        "سلام، حالت چطوره؟",
+        "پایتخت فرانسه کجاست؟",
+        "ثابت کنید که ریشهٔ دوم ۲ گنگ است.",
+        "ماژول پرداخت را در چند فایل بازآرایی کن و همهٔ آزمون‌ها را منتقل کن.",
+        "بندهای مسئولیت این قرارداد را تحلیل و رویهٔ قضایی را مقایسه کن.",
+    ),
+    "Indonesian": (
+        "Halo, apa kabar?",
+        "Siapa presiden Indonesia?",
+        "Buktikan bahwa akar kuadrat dari 2 adalah irasional.",
+        "Refaktor modul pembayaran menjadi beberapa berkas dan migrasikan semua pengujian.",
+        "Analisis klausul tanggung jawab dalam kontrak ini dan bandingkan yurisprudensinya.",
+    ),
+    "Finnish": (
+        "Hei, mitä kuuluu?",
+        "Mikä on Ranskan pääkaupunki?",
+        "Todista, että luvun 2 neliöjuuri on irrationaalinen.",
+        "Refaktoroi maksumoduuli useaan tiedostoon ja siirrä kaikki testit.",
+        "Analysoi tämän sopimuksen vastuulausekkeet ja vertaile oikeuskäytäntöä.",
+    ),
+    "Czech": (
+        "Ahoj, jak se máš?",
+        "Kdo napsal Hamleta?",
+        "Dokažte, že odmocnina ze 2 je iracionální.",
+        "Refaktoruj platební modul do více souborů a přesuň všechny testy.",
+        "Analyzuj ustanovení o odpovědnosti v této smlouvě a porovnej judikaturu.",
+    ),
+    "Danish": (
+        "Hej, hvordan går det?",
+        "Hvad er Frankrigs hovedstad?",
+        "Bevis, at kvadratroden af 2 er irrationel.",
+        "Refaktorér betalingsmodulet i flere filer, og migrér alle tests.",
+        "Analysér ansvarsklausulerne i denne kontrakt, og sammenlign retspraksis.",
+    ),
+    "Hungarian": (
+        "Szia, hogy vagy?",
+        "Mi Franciaország fővárosa?",
+        "Bizonyítsd be, hogy a 2 négyzetgyöke irracionális.",
+        "Refaktoráld a fizetési modult több fájlba, és költöztesd át az összes tesztet.",
+        "Elemezd a szerződés felelősségi záradékait, és hasonlítsd össze a joggyakorlatot.",
+    ),
+    "Greek": (
+        "Γεια σου, τι κάνεις;",
+        "Ποια είναι η πρωτεύουσα της Γαλλίας;",
+        "Απόδειξε ότι η τετραγωνική ρίζα του 2 είναι άρρητη.",
+        "Αναδιάρθρωσε τη μονάδα πληρωμών σε πολλά αρχεία και μετέφερε όλες τις δοκιμές.",
+        "Ανάλυσε τις ρήτρες ευθύνης αυτής της σύμβασης και σύγκρινε τη νομολογία.",
+    ),
+    "Romanian": (
+        "Bună, ce mai faci?",
+        "Care este capitala Franței?",
+        "Demonstrează că rădăcina pătrată a lui 2 este irațională.",
+        "Refactorizează modulul de plăți în mai multe fișiere și migrează toate testele.",
+        "Analizează clauzele de răspundere din acest contract și compară jurisprudența.",
+    ),
+    "Thai": (
+        "สวัสดีครับ",
+        "เมืองหลวงของฝรั่งเศสคืออะไร",
+        "จงพิสูจน์ว่ารากที่สองของ 2 เป็นจำนวนอตรรกยะ",
+        "ปรับโครงสร้างโค้ดโมดูลการชำระเงินเป็นหลายไฟล์และย้ายการทดสอบทั้งหมด",
+        "วิเคราะห์ข้อกำหนดความรับผิดของสัญญานี้และเปรียบเทียบคำพิพากษา",
+    ),
+}
+
 
 def judged(text, **fields):
     return judge(read(ChatRequest("auto", (Message("user", (Text(text),)),), **fields)))
@@ -89,6 +247,12 @@ def test_everyday_requests_are_level_2(text):
 @pytest.mark.parametrize("text", PROOFS + REFACTORINGS + LEGAL)
 def test_proofs_refactorings_and_legal_syntheses_are_level_4_or_5(text):
     assert judged(text).level >= 4
+
+
+@pytest.mark.parametrize("language", ELSEWHERE)
+def test_so_it_is_in_languages_that_benchmarks_do_not_know(language):
+    greeting, fact, *hard = (judged(text).level for text in ELSEWHERE[language])
+    assert greeting == 1 and fact <= 2 and min(hard) >= 4
 
 
 @pytest.mark.parametrize("material", ["Just some plain words about nothing much. ", "x = f(y);\n"])

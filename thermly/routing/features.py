@@ -76,7 +76,7 @@ _asked = re.compile(
 )
 _kind_of_word = _by_word(WORDS)
 _kind_of_stem = _by_word(STEMS)
-_kind_of_piece = _by_word(UNSPACED)
+_kind_of_piece = {piece.replace("_", " "): kind for piece, kind in _by_word(UNSPACED).items()}
 _stem_lengths = tuple(sorted({len(stem) for stem in _kind_of_stem}))
 _piece = re.compile("|".join(sorted(map(re.escape, _kind_of_piece), key=len, reverse=True)))
 _page = re.compile(r"page|seite|página|pagin|sayfa|страниц|页")
