@@ -22,9 +22,10 @@ sys.path[:0] = [str(HOUSE), str(HOUSE / "tests")]
 from console.browser import launched, opened  # noqa: E402
 from stories.stack import Stack  # noqa: E402
 
-from thermly import configured, ids, pricing  # noqa: E402
+from thermly import ids, pricing  # noqa: E402
+from thermly.access.people import People  # noqa: E402
 from thermly.exchange import Usage  # noqa: E402
-from thermly.people import People  # noqa: E402
+from thermly.models import configured  # noqa: E402
 from thermly.settings import read  # noqa: E402
 from thermly.store import accounts, keys, money, people  # noqa: E402
 from thermly.store.money import Closing, Opening  # noqa: E402

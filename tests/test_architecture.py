@@ -5,6 +5,7 @@ import importlib
 import re
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,6 @@ each_module = pytest.mark.parametrize("module", FILES)
 
 VALUES = (
     "amounts",
-    "assembler",
     "caller",
     "caps",
     "cards",
@@ -34,7 +34,6 @@ VALUES = (
     "exchange",
     "fingerprint",
     "ids",
-    "naming",
     "pictures",
     "plans",
     "pricing",
@@ -43,97 +42,115 @@ VALUES = (
 )
 WAIST = ("cards", "errors", "exchange", "pictures", "vectors")
 SMALL = ("amounts", "caller", "caps", "errors", "exchange", "ids", "plans", "settings")
+ROOMS = ("access", "keeping", "models", "money", "notices", "ratings", "running")
+"""Rooms whose modules are told apart; of the others it matters only that something is in there."""
+STORIES = ("background", "counting", "embeddings", "gateway", "generated", "images")
 # A module stands under its own name, or under the room that it is in. `thermly` itself names every part.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(VALUES, VALUES),
-    "routing": (*VALUES, "routing"),
-    "dialects": (*WAIST, "dialects"),
-    "providers": (*WAIST, "assembler", "catalog", "providers"),
-    "storage": (),
-    "store": (*SMALL, "store"),
-    "health": (*VALUES, "store"),
-    "metering": VALUES,
-    "bill": (*VALUES, "store"),
-    "gateway": (
-        *(*VALUES, "routing", "providers", "store", "adequacy", "bill", "catalog_changes", "grounds", "health"),
-        *("metering", "recall", "transcripts"),
-    ),
-    "embeddings": (*VALUES, "routing", "providers", "store", "bill", "gateway"),
-    "images": (*VALUES, "routing", "providers", "store", "storage", "bill", "gateway"),
-    "counting": (*VALUES, "routing", "providers", "gateway"),
-    "listing": (*VALUES, "routing"),
-    "memory": (*WAIST, "bill", "store"),
-    "genui": ("catalog", "errors", "exchange", "fitting", "genui"),
-    "generated": (*VALUES, "gateway", "genui"),
-    "background": (*VALUES, "dialects", "gateway", "memory", "store"),
-    "turns": ("store",),
-    "web": (
-        *(*VALUES, "dialects", "gateway", "embeddings", "images", "counting", "listing", "memory", "store"),
-        *("background", "feedback", "generated", "genui", "metrics", "web"),
-    ),
-    "metrics": ("jobs", "store"),
-    "people": (*VALUES, "store"),
-    "catalog_changes": (*VALUES, "configured", "store"),
-    "explanation": (*VALUES, "routing"),
-    "grounds": (),
+    **dict.fromkeys(ROOMS, ()),
     "fitting": (),
-    "adequacy": ("exchange", "fitting"),
-    "recall": ("caller", "exchange", "fingerprint", "store"),
-    "receipts": VALUES,
-    "transcripts": (*VALUES, "metering", "store"),
-    "oidc": ("people", "plans", "settings", "trust", "store"),
-    "feedback": (*VALUES, "store"),
-    "hindsight": (*VALUES, "routing", "store"),
-    "learning": (*VALUES, "routing", "store"),
+    "metering": VALUES,
     "trust": (),
-    "webhooks": ("trust",),
-    "mail": ("settings", "trust"),
-    "alerts": ("amounts", "mail", "settings", "store", "webhooks"),
-    "codes": ("ids", "store"),
-    "payments": ("amounts", "settings", "store"),
-    "console": (
-        *(*VALUES, "routing", "gateway", "health", "listing", "people", "store", "console"),
-        *("alerts", "catalog_changes", "codes", "configured", "examination", "explanation", "grounds", "jobs"),
-        *("oidc", "payments", "receipts", "transcripts", "webhooks"),
-    ),
-    "configured": VALUES,
-    "context": (
-        *(*VALUES, "background", "bill", "catalog_changes", "gateway", "images", "jobs", "memory", "providers"),
-        *("learning", "routing", "storage", "store"),
-    ),
-    "accounting": (*VALUES, "alerts", "context", "store"),
-    "examination": (*VALUES, "bill", "catalog_changes", "learning", "payments", "redis_server", "store"),
-    "cli": (
-        *(*VALUES, "routing", "providers", "store", "gateway", "catalog_changes", "configured", "context"),
-        *("accounting", "examination", "hindsight", "jobs", "learning", "logs", "people", "redis_server"),
-        *("serving", "up", "workers", "cli"),
-    ),
-    "jobs": ("settings",),
-    "logs": (),
-    "redis_server": (),
-    "up": ("redis_server", "settings"),
-    "serving": ("settings", "thermly"),
+    # ---- the edges
+    "dialects": (*WAIST, "dialects"),
+    "providers": (*WAIST, "catalog", "providers"),
+    "genui": ("catalog", "errors", "exchange", "fitting", "genui"),
+    "store": (*SMALL, "store"),
     "sandbox": ("sandbox",),
-    "workers": ("accounting", "background", "context", "gateway", "images", "jobs", "settings", "turns", "workers"),
+    # ---- what a story is made of
+    "routing": (*VALUES, "routing"),
+    "money.bill": (*VALUES, "store"),
+    "money.codes": ("ids", "store"),
+    "money.payments": ("amounts", "settings", "store"),
+    "money.receipts": VALUES,
+    "models.configured": VALUES,
+    "models.catalog_changes": (*VALUES, "models.configured", "store"),
+    "models.health": (*VALUES, "store"),
+    "models.listing": (*VALUES, "routing"),
+    "keeping.grounds": (),
+    "keeping.memory": (*WAIST, "money.bill", "store"),
+    "keeping.recall": ("caller", "exchange", "fingerprint", "store"),
+    "keeping.storage": (),
+    "keeping.transcripts": (*VALUES, "metering", "store"),
+    "ratings.adequacy": ("exchange", "fitting"),
+    "ratings.feedback": (*VALUES, "store"),
+    "ratings.hindsight": (*VALUES, "routing", "store"),
+    "ratings.learning": (*VALUES, "routing", "store"),
+    # ---- the stories
+    "gateway": (
+        *(*VALUES, "routing", "providers", "store", "metering", "money.bill", "models.catalog_changes"),
+        *("models.health", "keeping.grounds", "keeping.recall", "keeping.transcripts", "ratings.adequacy"),
+    ),
+    "embeddings": (*VALUES, "routing", "providers", "store", "money.bill", "gateway"),
+    "images": (*VALUES, "routing", "providers", "store", "keeping.storage", "money.bill", "gateway"),
+    "counting": (*VALUES, "providers", "gateway"),
+    "generated": (*VALUES, "gateway", "genui"),
+    "background": (*VALUES, "dialects", "gateway", "keeping.memory", "store"),
+    # ---- people, and what they are told
+    "access.naming": (),
+    "access.people": (*VALUES, "store"),
+    "access.oidc": ("access.people", "plans", "settings", "trust", "store"),
+    "notices.webhooks": ("trust",),
+    "notices.mail": ("settings", "trust"),
+    "notices.alerts": ("amounts", "notices.mail", "notices.webhooks", "settings", "store"),
+    # ---- processes and doors
+    "jobs": ("settings",),
+    "metrics": ("jobs", "store"),
+    "running.accounting": (*VALUES, "money.bill", "notices.alerts", "store"),
+    "running.examination": (
+        *(*VALUES, "money.bill", "money.payments", "models.catalog_changes", "ratings.learning"),
+        *("running.redis_server", "store"),
+    ),
+    "running.logs": (),
+    "running.redis_server": (),
+    "running.serving": ("settings",),
+    "running.turns": ("store",),
+    "running.up": ("running.redis_server", "settings"),
+    "context": (
+        *(*VALUES, "background", "gateway", "images", "jobs", "keeping.memory", "keeping.storage"),
+        *("models.catalog_changes", "providers", "ratings.learning", "running.accounting", "store"),
+    ),
+    "web": (
+        *(*VALUES, *STORIES, "dialects", "genui", "keeping.memory", "metrics", "models.listing"),
+        *("ratings.feedback", "store", "web"),
+    ),
+    "console": (
+        *(*VALUES, "access.naming", "access.oidc", "access.people", "console", "gateway", "jobs"),
+        *("keeping.grounds", "keeping.transcripts", "models.catalog_changes", "models.configured"),
+        *("models.listing", "money.codes", "money.payments", "money.receipts", "notices.alerts"),
+        *("notices.webhooks", "routing", "running.examination", "store"),
+    ),
+    "workers": (
+        *("background", "context", "gateway", "images", "jobs", "running.accounting", "running.turns"),
+        *("settings", "workers"),
+    ),
+    "cli": (
+        *(*VALUES, "access.naming", "access.people", "cli", "context", "jobs", "models.catalog_changes"),
+        *("models.configured", "ratings.hindsight", "ratings.learning", "routing", "running.accounting"),
+        *("running.examination", "running.logs", "running.serving", "running.up", "store", "thermly", "workers"),
+    ),
     "__main__": ("cli",),
 }
 ONLY_IN = {
     "rq": ("jobs",),
-    "redis": ("jobs", "metrics", "web.limits", "examination"),
+    "redis": ("jobs", "metrics", "web.limits"),
     "flask": ("web", "console", "thermly"),
-    "werkzeug": ("web", "console", "people", "thermly"),
+    "werkzeug": ("web", "console", "access.people"),
     "flask_login": ("console",),
     "flask_wtf": ("console",),
     "wtforms": ("console",),
     "pygal": ("console.drawing",),
     "flask_limiter": ("web",),
-    "gunicorn": ("web.worker", "serving"),
+    "gunicorn": ("web.worker", "running.serving"),
     "pycurl": ("providers.upstream",),
-    "sqlite3": ("store", "bill", "catalog_changes", "examination", "recall", "web", "cli"),
+    "sqlite3": (
+        *("store", "money.bill", "models.catalog_changes", "running.examination", "keeping.recall", "web", "cli"),
+    ),
     "sqlite_utils": ("store",),
-    "requests": ("oidc", "payments", "providers.fetching"),
-    "authlib": ("oidc",),
-    "joserfc": ("oidc",),
+    "requests": ("access.oidc", "money.payments", "providers.fetching"),
+    "authlib": ("access.oidc",),
+    "joserfc": ("access.oidc",),
     "click": ("cli",),
 }
 
@@ -149,11 +166,13 @@ def imports(module: str) -> Iterator[str]:
 
 
 def place(name: str) -> str:
-    """Where a dotted name is in the house: `store`, `gateway`, `workers`, `thermly` for the package itself."""
+    """Where a dotted name is in the house: `store`, `gateway`, `money.bill`, `thermly` for the package itself."""
     top, _, rest = name.partition(".")
     if top == "workers":
         return top
-    room = rest.partition(".")[0]
+    room, module = [*rest.split("."), ""][:2]
+    if room in ROOMS and f"{room}.{module}" in MAY_IMPORT:
+        return f"{room}.{module}"
     return room if f"thermly.{room}" in FILES else "thermly"
 
 
@@ -170,8 +189,35 @@ def test_imports_keep_to_the_table(module: str):
         assert {name.split(".")[0] for name in found} <= {*sys.stdlib_module_names, "thermly"}
 
 
-def test_the_table_has_no_rooms_that_are_gone():
+def test_the_tables_grant_nothing_that_nobody_uses():
+    ours: dict[str, set[str]] = {}
+    foreign: dict[str, set[str]] = {}
+    for module in FILES:
+        inside = "thermly" if module == "thermly" else module.removeprefix("thermly.")
+        for name in imports(module):
+            top = name.split(".")[0]
+            if top in ("thermly", "workers"):
+                ours.setdefault(place(module), set()).add(place(name))
+            foreign.setdefault(top, set()).add(inside)
     assert {place(module) for module in FILES} - {"thermly"} == MAY_IMPORT.keys()
+    groups = {*VALUES, *WAIST, *SMALL, *STORIES}
+    assert {at: unused for at, may in MAY_IMPORT.items() if (unused := {*may} - ours.get(at, set()) - groups)} == {}
+    for name, places in ONLY_IN.items():
+        users = foreign[name]
+        assert [at for at in places if not any(user == at or user.startswith(at + ".") for user in users)] == [], (
+            name
+        )
+
+
+def test_rooms_do_not_need_each_other_in_circles():
+    needs: dict[str, set[str]] = {
+        room: {
+            other.partition(".")[0] for at, may in MAY_IMPORT.items() if at.startswith(room + ".") for other in may
+        }
+        & {*ROOMS} - {room}
+        for room in ROOMS
+    }
+    assert list(TopologicalSorter(needs).static_order())
 
 
 # ---- tables that must be complete
@@ -232,22 +278,32 @@ def test_functions_are_short(module: str):
 TESTED_ELSEWHERE = {
     "thermly": "create_app() is what every story starts",
     "thermly.__main__": "one line",
-    "thermly.accounting": "tests/stories, through the jobs",
-    "thermly.bill": "tests/stories/test_money.py",
+    "thermly.running.accounting": "tests/stories, through the jobs",
+    "thermly.money.bill": "tests/stories/test_money.py",
     "thermly.caller": "a value without code",
     "thermly.cards": "a value without code",
     "thermly.cli": "tests/cli, command by command",
+    "thermly.cli.accounts": "tests/cli/test_account_commands.py and test_key_commands.py",
+    "thermly.cli.people": "tests/cli/test_people_commands.py",
+    "thermly.dialects.anthropic": "tests/dialects/test_anthropic_dialect.py",
+    "thermly.dialects.feedback": "tests/web/test_web_feedback.py",
+    "thermly.providers.failures": "tests/providers/test_upstream.py and those of the adapters",
+    "thermly.store.alerts": "tests/notices/test_alerts.py",
+    "thermly.store.codes": "tests/money/test_codes.py",
+    "thermly.store.payments": "tests/money/test_payments.py",
+    "thermly.store.transcripts": "tests/keeping/test_transcripts.py",
+    "thermly.web.gemini": "tests/stories/test_gemini_surface.py",
     "thermly.cli.common": "tests/cli, command by command",
     "thermly.console": "tests/console, page by page",
     "thermly.console.sessions": "tests/console/test_console_guard.py",
     "thermly.routing.topics": "tests/routing/test_measures.py",
-    "thermly.recall": "tests/stories/test_cache.py",
+    "thermly.keeping.recall": "tests/stories/test_cache.py",
     "thermly.console.billing_forms": "tests/console/test_console_billing.py, and those of codes, alerts, payments",
     "thermly.console.log_filters": "tests/console/test_console_log.py",
     "thermly.console.model_forms": "tests/console/test_console_models.py",
     "thermly.console.model_rows": "tests/console/test_console_models.py",
     "thermly.context": "tests/stories",
-    "thermly.trust": "tests/test_webhooks.py",
+    "thermly.trust": "tests/notices/test_webhooks.py",
     "thermly.counting": "tests/stories/test_gemini_surface.py",
     "thermly.dialects": "values without code",
     "thermly.cli.inspecting": "tests/cli, command by command",
@@ -259,15 +315,15 @@ TESTED_ELSEWHERE = {
     "thermly.dialects.anthropic_answers": "tests/stories/test_openapi.py",
     "thermly.dialects.responses_answers": "tests/stories/test_openapi.py",
     "thermly.dialects.gemini_answers": "tests/stories/test_openapi.py",
-    "thermly.dialects.gemini_models": "tests/test_listing.py",
+    "thermly.dialects.gemini_models": "tests/models/test_listing.py",
     "thermly.dialects.gemini_types": "tests/dialects/test_gemini.py",
     "thermly.dialects.gemini_writing": "tests/dialects/test_gemini.py",
     "thermly.dialects.openai_answers": "tests/stories/test_openapi.py",
-    "thermly.dialects.openai_models": "tests/test_listing.py",
+    "thermly.dialects.openai_models": "tests/models/test_listing.py",
     "thermly.dialects.openai_chat": "tests/providers/test_openai_like.py and tests/stories",
     "thermly.dialects.openai_chat_writing": "tests/providers/test_openai_like.py and tests/stories",
     "thermly.dialects.openai_types": "tests/providers/test_openai_like.py and tests/stories",
-    "thermly.examination": "tests/stories: the doctor looks at every stack that they have used",
+    "thermly.running.examination": "tests/stories: the doctor looks at every stack that they have used",
     "thermly.gateway": "tests/stories",
     "thermly.generated": "tests/stories/test_embed.py",
     "thermly.genui": "names only",
@@ -280,14 +336,15 @@ TESTED_ELSEWHERE = {
     "thermly.providers.redaction": "tests/providers/test_upstream.py",
     "thermly.providers.shapes": "the adapters' tests of documents of the wrong shape",
     "thermly.providers.waiting": "tests/providers/test_upstream.py",
-    "thermly.redis_server": "tests/stories, which start one",
+    "thermly.running.redis_server": "tests/stories, which start one",
     "thermly.routing": "names only",
     "thermly.routing.words": "tests/routing/test_features.py",
     "thermly.sandbox": "names only",
     "thermly.sandbox.__main__": "tests/sandbox/test_sandbox_server.py",
-    "thermly.serving": "tests/stories, which start the real server",
+    "thermly.running.serving": "tests/stories, which start the real server",
     "thermly.store": "names only",
-    "thermly.up": "tests/stories and tests/test_chaos.py, which start, kill and stop it",
+    **dict.fromkeys((f"thermly.{room}" for room in ROOMS), "names only"),
+    "thermly.running.up": "tests/stories and tests/test_chaos.py, which start, kill and stop it",
     "thermly.web": "names only",
     "thermly.web.callers": "tests/stories/test_chat.py",
     "thermly.web.failures": "tests/stories/test_chat.py",
@@ -316,12 +373,16 @@ THROUGH_ITS_SERVER = "thermly.sandbox."  # the sandbox is spoken to over its soc
 
 
 def test_every_module_has_a_test_file_or_a_reason():
-    names = {path.stem for path in (HOUSE / "tests").rglob("test_*.py")}
-    missing = {
-        module
-        for module in FILES
-        if not module.startswith(THROUGH_ITS_SERVER)
-        and not {f"test_{module.rpartition('.')[2]}", "test_" + "_".join(module.split(".")[1:])} & names
-    }
-    assert missing - TESTED_ELSEWHERE.keys() == set()
+    """Its own name, in the folder of its room or as a story; or the room's and its own together."""
+    tests = HOUSE / "tests"
+    found = {(path.parent.relative_to(tests).as_posix(), path.stem) for path in tests.rglob("test_*.py")}
+    stems = {stem for _, stem in found}
+
+    def is_tested(module: str) -> bool:
+        _, *rooms, name = module.split(".")
+        own = {("/".join(rooms) or ".", f"test_{name}"), ("stories", f"test_{name}")}
+        return bool(own & found) or "test_" + "_".join([*rooms, name]) in stems
+
+    missing = {m for m in FILES if "." in m and not m.startswith(THROUGH_ITS_SERVER) and not is_tested(m)}
+    assert sorted(missing - TESTED_ELSEWHERE.keys()) == []
     assert TESTED_ELSEWHERE.keys() <= FILES.keys()

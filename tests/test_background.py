@@ -17,7 +17,7 @@ from thermly.caller import Caller
 from thermly.dialects import Bounds, responses
 from thermly.errors import InsufficientFunds, InvalidRequest, NotFound
 from thermly.gateway import Gateway
-from thermly.memory import Memory
+from thermly.keeping.memory import Memory
 from thermly.sandbox.server import Sandbox, start
 from thermly.store import background as store
 from thermly.store import underway

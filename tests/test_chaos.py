@@ -10,7 +10,7 @@ from pathlib import Path
 import books
 import pytest
 
-from thermly import context, examination
+from thermly.running import accounting, examination
 from thermly.settings import Settings, read
 from thermly.store import money, usage
 from thermly.store.db import Database
@@ -19,7 +19,7 @@ WRITER = """
 import random, sys, time
 from pathlib import Path
 import books
-from thermly import context
+from thermly.running import accounting
 from thermly.settings import read
 from thermly.store import cache, limits, money, owners
 from thermly.store.db import Database
@@ -28,7 +28,7 @@ instance, *people = sys.argv[1:]
 settings = read({"THERMLY_INSTANCE": instance})
 base = Database(settings.database)
 me = owners.Owner(settings.instance / "run")
-context.release_dead(settings, base)
+accounting.release_dead(settings, base)
 print("ready", flush=True)
 while True:
     account, key, capped = random.choice(people).split(",")
@@ -51,7 +51,7 @@ while True:
 ACCOUNTANT = """
 import sys, time
 from pathlib import Path
-from thermly import accounting
+from thermly.running import accounting
 from thermly.settings import read
 from thermly.store.db import Database
 
@@ -104,7 +104,7 @@ def test_processes_killed_at_any_moment_leave_books_that_balance(tmp_path: Path)
         kill(process)
     orphaned = books.number(base, "SELECT COUNT(*) FROM hold")
     released = books.number(base, "SELECT COUNT(*) FROM usage WHERE outcome = 'process_died'")
-    assert context.release_dead(settings, base) == orphaned
+    assert accounting.release_dead(settings, base) == orphaned
     assert books.number(base, "SELECT COUNT(*) FROM usage WHERE outcome = 'process_died'") == released + orphaned
     assert books.number(base, "SELECT COUNT(*) FROM hold") == 0
     assert books.number(base, "SELECT COUNT(*) FROM cache") == 0, "claims of the dead are given up"
@@ -118,7 +118,7 @@ def test_processes_killed_at_any_moment_leave_books_that_balance(tmp_path: Path)
     for of_rows, of_days in (("COUNT(*)", "SUM(requests)"), ("SUM(cost_nanousd)", "SUM(cost_nanousd)")):
         rows = books.number(base, f"SELECT {of_rows} FROM usage")
         assert rows == books.number(base, f"SELECT {of_days} FROM usage_day")
-    assert context.release_dead(settings, base) == 0
+    assert accounting.release_dead(settings, base) == 0
     assert list((tmp_path / "run").glob("*.lock")) == []
 
 
@@ -145,12 +145,12 @@ def test_what_a_process_held_is_free_as_soon_as_it_is_dead_and_not_before(tmp_pa
     base, settings = books.fresh(tmp_path), settings_of(tmp_path)
     by = books.payer(base, credit_nanousd=1000)
     holder = ready(books.spawn(HOLDER, tmp_path, by.account_id, by.key_id))
-    assert context.release_dead(settings, base) == 0
+    assert accounting.release_dead(settings, base) == 0
     assert books.account_of(base, by).held_nanousd == 600
     assert [f.check for f in examination.examine(settings) if not f.ok] == []
     kill(holder)
     assert [f.check for f in examination.examine(settings) if not f.ok] == ["no orphaned holds"]
-    assert context.release_dead(settings, base) == 1
+    assert accounting.release_dead(settings, base) == 1
     found = books.account_of(base, by)
     assert (found.balance_nanousd, found.held_nanousd) == (1000, 0)
     assert books.number(base, "SELECT COUNT(*) FROM cache") == 0
@@ -169,13 +169,13 @@ def test_two_processes_that_find_the_same_dead_one_release_its_holds_once(tmp_pa
             assert money.hold(tx, books.opening(by, dead), 100)
     code = """
 import sys
-from thermly import context
+from thermly.running import accounting
 from thermly.settings import read
 from thermly.store.db import Database
 settings = read({"THERMLY_INSTANCE": sys.argv[1]})
 base = Database(settings.database)
 sys.stdin.readline()
-print(context.release_dead(settings, base))
+print(accounting.release_dead(settings, base))
 """
     finders = [books.spawn(code, tmp_path) for _ in range(3)]
     for finder in finders:

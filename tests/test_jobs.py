@@ -15,7 +15,8 @@ import redis
 from rq import Worker
 from rq.registry import FailedJobRegistry
 
-from thermly import accounting, jobs, redis_server
+from thermly import jobs
+from thermly.running import accounting, redis_server
 from thermly.store import money
 from thermly.store.db import Database
 from workers import here
@@ -74,11 +75,11 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """The books of this instance, on which the jobs that run in this process work too."""
     base = books.fresh(tmp_path)
     monkeypatch.setenv("THERMLY_INSTANCE", str(tmp_path))
-    accounting.here.cache_clear()
+    here.books.cache_clear()
     yield base
-    if accounting.here.cache_info().currsize:
-        accounting.here().database.close()
-    accounting.here.cache_clear()
+    if here.books.cache_info().currsize:
+        here.books().database.close()
+    here.books.cache_clear()
     if here._gateway.cache_info().currsize:
         here._gateway().close()
     for made in (here._gateway, here._images, here._background, here._turns):

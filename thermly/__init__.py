@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI application. Raises SettingsError, CatalogError or SchemaBehind, each saying what mends it."""
-    from thermly import context, logs
+    from thermly import context
     from thermly.console import Mounted
     from thermly.console.at import At
     from thermly.console.proxies import behind
     from thermly.jobs import Pulse
+    from thermly.running import logs
     from thermly.settings import read
     from thermly.web.edge import Edge
 

@@ -21,7 +21,7 @@ from thermly.dialects.responses import Asked, Writer
 from thermly.errors import GatewayError, Internal, InvalidRequest, PermissionDenied, Unavailable
 from thermly.exchange import ChatRequest
 from thermly.gateway import Gateway
-from thermly.memory import Memory
+from thermly.keeping.memory import Memory
 from thermly.store import background as store
 from thermly.store import keys
 from thermly.store.background import Task

@@ -1,16 +1,17 @@
 """What a process needs to serve or to work: built once from the settings, for the web app, workers and CLI."""
 
-from thermly import jobs, learning
+from thermly import jobs
 from thermly.background import Background
-from thermly.bill import OF_JOB
-from thermly.catalog_changes import CatalogChanges
 from thermly.gateway import Gateway
 from thermly.images import Images
-from thermly.memory import Memory
+from thermly.keeping.memory import Memory
+from thermly.keeping.storage import Folder
+from thermly.models.catalog_changes import CatalogChanges
 from thermly.providers.upstream import Client, Timeouts
+from thermly.ratings import learning
+from thermly.running import accounting
 from thermly.settings import Settings
-from thermly.storage import Folder
-from thermly.store import cache, db, money, owners
+from thermly.store import db, owners
 from thermly.store.db import Database
 
 
@@ -31,7 +32,7 @@ def gateway(settings: Settings) -> Gateway:
     )
     folder = settings.instance / "run"
     me = owners.Owner(folder)
-    release_dead(settings, store)
+    accounting.release_dead(settings, store)
     changes, learned = CatalogChanges(settings, store), learning.recalibration(settings)
     return Gateway(settings, changes, store, Client(timeouts), me.name, me, learned)
 
@@ -55,17 +56,3 @@ def background(at: Gateway) -> Background:
         return Background(at, memory(at), lambda _: False)
     to = jobs.queue(at.settings.redis_url, jobs.SLOW)
     return Background(at, memory(at), lambda response_id: jobs.hand_on(to, "workers.responses.answer", response_id))
-
-
-def release_dead(settings: Settings, store: Database) -> int:
-    """Release the holds and claims of processes that are gone; returns how many holds."""
-    folder, released = settings.instance / "run", 0
-    with store.each() as tx:
-        names = {*money.owners_of_holds(tx), *owners.known(folder)}
-    for name in names:
-        if not name.startswith(OF_JOB) and owners.dead(folder, name):
-            with store.begin() as tx:
-                released += money.release_all(tx, name)
-                cache.abandon_all(tx, name + "/")
-            owners.forget(folder, name)
-    return released

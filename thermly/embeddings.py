@@ -8,12 +8,12 @@ import functools
 import time
 
 from thermly import pricing, routing
-from thermly.bill import Bill
 from thermly.caller import Caller
 from thermly.catalog import Model, Target
 from thermly.errors import GatewayError, InvalidRequest, UnsupportedContent
 from thermly.exchange import Usage
 from thermly.gateway import Gateway
+from thermly.money.bill import Bill
 from thermly.providers import EMBED
 from thermly.store.money import Closing
 from thermly.vectors import EmbeddingReply, EmbeddingRequest, joined, split

@@ -19,12 +19,9 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from thermly import grounds, pricing, recall, routing, transcripts
-from thermly.adequacy import inadequate
-from thermly.bill import Bill, Books, refusal
+from thermly import pricing, routing
 from thermly.caller import Caller
 from thermly.catalog import SMART, TIERS, Target
-from thermly.catalog_changes import CatalogChanges
 from thermly.errors import (
     GatewayError,
     Unavailable,
@@ -41,10 +38,14 @@ from thermly.exchange import (
     gather,
     replay,
 )
-from thermly.health import COOL_BASE_MS, Health
+from thermly.keeping import grounds, recall, transcripts
 from thermly.metering import Meter
+from thermly.models.catalog_changes import CatalogChanges
+from thermly.models.health import COOL_BASE_MS, Health
+from thermly.money.bill import Bill, Books, refusal
 from thermly.providers import ANSWER
 from thermly.providers.upstream import Client
+from thermly.ratings.adequacy import inadequate
 from thermly.routing.recalibration import AS_SHIPPED, Recalibration
 from thermly.settings import Settings
 from thermly.store import money

@@ -17,15 +17,15 @@ import msgspec
 from msgspec import Struct
 
 from thermly import errors, pricing, routing
-from thermly.bill import Bill, refusal
 from thermly.caller import Caller
 from thermly.catalog import Drawing, Target
 from thermly.errors import GatewayError, Internal, InvalidRequest, NotFound, Unavailable, UpstreamFailed
 from thermly.exchange import Usage
 from thermly.gateway import Gateway
+from thermly.keeping.storage import Storage
+from thermly.money.bill import Bill, refusal
 from thermly.pictures import ImageReply, ImageRequest
 from thermly.providers import DRAW
-from thermly.storage import Storage
 from thermly.store import images as store
 from thermly.store import money
 from thermly.store.db import Tx

@@ -1,4 +1,4 @@
-"""What the jobs of this worker process share: one gateway, made by the first that needs it."""
+"""What the jobs of this worker process share, made by the first that needs it: a database, and one gateway."""
 
 import functools
 import threading
@@ -10,11 +10,19 @@ from thermly.background import Background
 from thermly.gateway import Gateway
 from thermly.images import Images
 from thermly.jobs import Pulse
+from thermly.running.accounting import Here
+from thermly.running.turns import Turns
 from thermly.settings import read
-from thermly.turns import Turns
 
 SIGN_OF_LIFE_S = 1
 _lock = threading.RLock()
+
+
+@functools.cache
+def books() -> Here:
+    """The settings and the database, for jobs that ask nobody."""
+    settings = read()
+    return Here(settings, context.database(settings))
 
 
 @functools.cache

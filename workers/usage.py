@@ -1,7 +1,8 @@
 """Totals and alerts from the raw usage rows. Safe to repeat."""
 
-from thermly import accounting
+from thermly.running import accounting
+from workers import here
 
 
 def account() -> None:
-    accounting.account(accounting.here())
+    accounting.account(here.books())

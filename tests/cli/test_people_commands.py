@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from thermly.people import People
+from thermly.access.people import People
 from thermly.store import people
 from thermly.store.db import Database
 

@@ -13,7 +13,7 @@ from stories.stack import Stack
 
 from console import browser
 from thermly import ids
-from thermly.people import People
+from thermly.access.people import People
 from thermly.store import accounts, people
 
 TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')

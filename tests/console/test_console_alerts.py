@@ -111,7 +111,7 @@ def test_a_request_that_empties_an_account_is_told_by_mail_and_webhook(
 ):
     from console.conftest import PASSWORD
     from thermly import ids
-    from thermly.people import People
+    from thermly.access.people import People
     from thermly.store import people
 
     caller = reached.caller(usd=100)

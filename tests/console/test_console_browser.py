@@ -9,7 +9,7 @@ import pytest
 from stories.stack import Caller, Stack, mark, wait_for
 
 from console.conftest import Arrive, Guest
-from thermly import codes
+from thermly.money import codes
 
 PAGES = (
     *("/", "/keys", "/keys/new", "/billing", "/billing/codes", "/usage", "/models", "/models/changes"),

@@ -12,9 +12,9 @@ from werkzeug.test import Client
 
 from console.conftest import PASSWORD, TOKEN
 from thermly import context
+from thermly.access.people import hash_password
 from thermly.console import create
 from thermly.console.at import At
-from thermly.people import hash_password
 from thermly.settings import read
 from thermly.store import people
 

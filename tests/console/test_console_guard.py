@@ -141,7 +141,7 @@ def test_where_they_wanted_to_go_is_only_here(arrive: Arrive):
 
 
 def test_a_link_works_once(stack: Stack, arrive: Arrive):
-    from thermly.people import People
+    from thermly.access.people import People
 
     visitor = arrive(signed_in=False)
     token = People(stack.database).invite(str(visitor.person_id))

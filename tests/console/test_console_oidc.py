@@ -16,9 +16,9 @@ from werkzeug.test import Client
 
 from console.identity import CLIENT_ID, CLIENT_SECRET, Identity
 from thermly import context
+from thermly.access.people import People
 from thermly.console import create
 from thermly.console.at import At
-from thermly.people import People
 from thermly.settings import read
 from thermly.store import accounts, people
 from thermly.store.people import Person
@@ -260,7 +260,7 @@ def test_an_attempt_does_not_wait_for_ever(site: Sites, monkeypatch: pytest.Monk
     at = site()
     at.invite()
     address = away(at.sent())
-    monkeypatch.setattr("thermly.oidc.ATTEMPT_S", -1)
+    monkeypatch.setattr("thermly.access.oidc.ATTEMPT_S", -1)
     assert "too long ago" in at.back(address).get_data(as_text=True)
 
 
@@ -360,7 +360,7 @@ def test_a_provider_that_is_away_leaves_passwords(site: Sites):
 
 
 def test_comings_and_goings_are_counted(site: Sites, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("thermly.people.UNNAMED_BY_ADDRESS", 3)
+    monkeypatch.setattr("thermly.access.people.UNNAMED_BY_ADDRESS", 3)
     at = site()
     statuses = [at.browser.get("/sign-in/openid", base_url=HERE).status_code for _ in range(4)]
     assert statuses == [303, 303, 303, 429]

@@ -14,7 +14,7 @@ from stripe_server import Stripe, event, signature
 
 from console.conftest import PASSWORD, Visitor
 from thermly import ids
-from thermly.people import People
+from thermly.access.people import People
 from thermly.store import people
 
 NANO = 10**9

@@ -6,7 +6,7 @@ import pytest
 from stories.stack import Stack, mark
 
 from console.conftest import PASSWORD, Arrive, Visitor
-from thermly.people import People
+from thermly.access.people import People
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from thermly import errors
-from thermly.assembler import Assembler
 from thermly.dialects import Bounds, Label
 from thermly.dialects.anthropic import (
     read_request,
@@ -47,6 +46,7 @@ from thermly.exchange import (
     replay,
 )
 from thermly.providers.anthropic import read_reply, read_stream
+from thermly.providers.assembler import Assembler
 
 JSON = dict[str, Any]
 LABEL = Label("msg_1", 1, "shown", "actual", 1, False)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thermly.bill import Bill, Books
 from thermly.caller import Caller
+from thermly.money.bill import Bill, Books
 from thermly.store import keys, money
 from thermly.store.db import Database
 
@@ -207,7 +207,7 @@ from pathlib import Path
 import time
 
 import books
-from thermly.bill import Bill, Books
+from thermly.money.bill import Bill, Books
 from thermly.store import keys
 from thermly.store.db import Database
 

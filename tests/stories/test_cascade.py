@@ -13,8 +13,8 @@ from stories.stack import CHAT, NANO, Caller, Stack, mark, user
 from stories.test_chat import PERSON, WEATHER, message_of
 from stories.test_money import cost_nanousd
 from stories.test_openapi import Contract
-from thermly import adequacy
 from thermly.gateway import TOO_DEAR
+from thermly.ratings import adequacy
 
 # All that the callers here may use: one model of a tier, and one of a better tier and of another vendor.
 CHEAP, BETTER = "gpt-6.1-terra", "gemini-4-argon"

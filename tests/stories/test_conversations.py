@@ -14,8 +14,9 @@ from pydantic import TypeAdapter
 from stories.stack import NANO, Caller, Stack, at_once, mark, order, refusal, wait_for
 from stories.test_limits import assert_refused
 from stories.test_responses import JSON, PATH, QUESTION, WEATHER, ask, get, heard, opened, streamed, text_of, told
-from thermly import accounting, settings
-from thermly.accounting import Here
+from thermly import settings
+from thermly.running import accounting
+from thermly.running.accounting import Here
 
 PREFIXES = ("", "/v1")
 ITEM: TypeAdapter[Any] = TypeAdapter(ConversationItem)

@@ -18,8 +18,9 @@ from stories.stack import NANO, Caller, Stack, at_once, mark, order, refusal, wa
 from stories.test_chat import PIXEL
 from stories.test_limits import told as limits
 from stories.test_money import cost_nanousd
-from thermly import accounting, settings
-from thermly.accounting import Here
+from thermly import settings
+from thermly.running import accounting
+from thermly.running.accounting import Here
 
 PATH = "/v1/responses"
 FAMILIES = ("gpt-4o", "claude-sonnet-4-5", "gemini-2.5-flash", "deepseek-v4-flash")

@@ -2,7 +2,8 @@
 
 import click
 
-from thermly import ids, naming
+from thermly import ids
+from thermly.access import naming
 from thermly.amounts import MOST_USD, NANO_PER_USD, usd, utc
 from thermly.caps import PERIODS
 from thermly.cli.common import (
@@ -155,7 +156,7 @@ def key_create(
 
 def _check_models(names: list[str]) -> None:
     from thermly.catalog import SMART
-    from thermly.catalog_changes import CatalogChanges
+    from thermly.models.catalog_changes import CatalogChanges
     from thermly.routing.names import GENERATED
     from thermly.settings import read
 

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from thermly import settings as settings_module
+from thermly.access.naming import BadName
 from thermly.amounts import parse_usd
-from thermly.naming import BadName
 from thermly.settings import Settings
 from thermly.store import accounts, db
 from thermly.store.accounts import Account

@@ -105,7 +105,7 @@ def export_command(name: str, kind: str, since: int | None, account_name: str | 
 
     A text in CSV that a spreadsheet would take for a formula begins with an apostrophe.
     """
-    from thermly import accounting
+    from thermly.running import accounting
 
     settings = read()
     base = database(settings)

@@ -18,7 +18,7 @@ from thermly.store.db import Database
 @as_json
 def usage(days: int, as_json: bool) -> None:
     """Requests, tokens, cost and savings per day, account and model."""
-    from thermly import accounting
+    from thermly.running import accounting
     from thermly.store import usage as store
 
     settings = read()
@@ -66,8 +66,8 @@ def models(as_json: bool) -> None:
 
 def _changed_catalog(settings: Settings) -> tuple[Catalog, Catalog, dict[str, str]]:
     """What is served, with what is switched off besides, and who changed what; without a database, the files'."""
-    from thermly import configured
-    from thermly.catalog_changes import CatalogChanges
+    from thermly.models import configured
+    from thermly.models.catalog_changes import CatalogChanges
     from thermly.store import db
 
     if db.pending(settings.database):
@@ -99,8 +99,9 @@ def route(prompt: str | None, model: str, explain: bool, batch: bool, as_json: b
 
 
 def _judge_lines() -> None:
-    from thermly import configured, learning
     from thermly.cli.batch import answers
+    from thermly.models import configured
+    from thermly.ratings import learning
     from thermly.routing import thresholds
 
     settings = read()
@@ -111,10 +112,12 @@ def _judge_lines() -> None:
 
 
 def _explain(prompt: str, model: str, explain: bool, as_json: bool) -> None:
-    from thermly import configured, learning, routing
-    from thermly.catalog_changes import CatalogChanges
+    from thermly import routing
     from thermly.errors import GatewayError
     from thermly.exchange import ChatRequest, Message, Text
+    from thermly.models import configured
+    from thermly.models.catalog_changes import CatalogChanges
+    from thermly.ratings import learning
     from thermly.store import limits
 
     settings = read()
@@ -175,7 +178,7 @@ def _expected(catalog: Catalog, quality: float) -> dict[str, Any]:
 @as_json
 def doctor(as_json: bool) -> None:
     """Check that the books balance and that everything is in its place; exit 1 when something is not."""
-    from thermly import examination
+    from thermly.running import examination
 
     findings = examination.examine(read())
     if as_json:

@@ -4,10 +4,10 @@ import secrets
 
 import click
 
-from thermly import naming
+from thermly.access import naming
+from thermly.access.people import INVITATION_S, People, hash_password, is_email, link
 from thermly.amounts import utc
 from thermly.cli.common import account, as_json, checked, database, now_ms, out
-from thermly.people import INVITATION_S, People, hash_password, is_email, link
 from thermly.settings import read
 from thermly.store import accounts, people
 from thermly.store.db import Tx

@@ -13,8 +13,8 @@ from thermly.settings import Settings, read
 
 if TYPE_CHECKING:
     from thermly.catalog import Catalog
-    from thermly.hindsight import Course, Hindsight, Ratings
-    from thermly.learning import Lesson
+    from thermly.ratings.hindsight import Course, Hindsight, Ratings
+    from thermly.ratings.learning import Lesson
     from thermly.store.db import Database
 
 DAY_MS = 86_400_000
@@ -54,7 +54,7 @@ def report(days: int, account_name: str | None, as_json: bool) -> None:
     import datetime
     import json
 
-    from thermly import hindsight, learning
+    from thermly.ratings import hindsight, learning
     from thermly.store import feedback
 
     settings = read()
@@ -74,8 +74,8 @@ def report(days: int, account_name: str | None, as_json: bool) -> None:
 
 
 def _catalog(settings: Settings, base: "Database") -> "Catalog":
-    from thermly import configured
-    from thermly.catalog_changes import CatalogChanges
+    from thermly.models import configured
+    from thermly.models.catalog_changes import CatalogChanges
 
     return configured.routable(CatalogChanges(settings, base).catalog)[0]
 
@@ -114,7 +114,7 @@ def _rated(ratings: "Ratings") -> dict[str, int]:
 
 
 def _little(found: "Hindsight") -> bool:
-    from thermly.hindsight import LITTLE_FEEDBACK
+    from thermly.ratings.hindsight import LITTLE_FEEDBACK
 
     return found.ratings.count < LITTLE_FEEDBACK
 
@@ -212,7 +212,7 @@ def _share(part: float, whole: float) -> str:
 @click.option("--reset", is_flag=True, help="Judge as shipped again.")
 def train(days: int, apply: bool, reset: bool) -> None:
     """What ratings here teach about the router's score. Changes nothing without --apply."""
-    from thermly import learning
+    from thermly.ratings import learning
     from thermly.store import feedback
 
     settings = read()

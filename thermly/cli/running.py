@@ -26,9 +26,9 @@ BANNER = """
 @click.option("--no-demo", is_flag=True, help="Without demo account and sandbox.")
 def up(no_demo: bool) -> None:
     """Start everything: Redis, web server, workers, and the sandbox where no provider has a key."""
-    from thermly import configured
+    from thermly.models import configured
+    from thermly.running.up import CannotStart, Supervisor
     from thermly.store import db
-    from thermly.up import CannotStart, Supervisor
 
     settings = read()
     if db.pending(settings.database):  # in a process of its own: what it imports would stay in this one
@@ -61,8 +61,9 @@ def up(no_demo: bool) -> None:
     )
     code = supervisor.run(lambda: print(text, flush=True))
     from thermly import context
+    from thermly.running import accounting
 
-    context.release_dead(settings, context.database(settings))  # of a process that had to be killed at the end
+    accounting.release_dead(settings, context.database(settings))  # of a process that had to be killed at the end
     sys.exit(code)
 
 
@@ -72,9 +73,9 @@ def demo_key(settings: Settings) -> tuple[str, str]:
     from thermly.amounts import NANO_PER_USD
     from thermly.cli.common import now_ms
     from thermly.plans import DEFAULT
+    from thermly.running.up import write_private
     from thermly.store import accounts, keys
     from thermly.store.db import Database
-    from thermly.up import write_private
 
     path = settings.instance / "demo.key"
     database = Database(settings.database)
@@ -120,7 +121,8 @@ def first_admin(settings: Settings) -> str:
 @click.option("--fd", type=int, hidden=True)
 def serve(server: str | None, fd: int | None) -> None:
     """The web server alone."""
-    from thermly import serving
+    from thermly import create_app
+    from thermly.running import serving
     from thermly.store import db
 
     settings = read()
@@ -129,23 +131,24 @@ def serve(server: str | None, fd: int | None) -> None:
     except db.SchemaBehind as error:
         raise click.ClickException(str(error)) from error
     if (server or ("waitress" if sys.platform == "win32" else "gunicorn")) == "waitress":
-        serving.waitress(settings)
+        serving.waitress(settings, create_app)
     else:
-        serving.gunicorn(settings, fd)
+        serving.gunicorn(settings, create_app, fd)
 
 
 @click.command()
 @click.option("--burst", is_flag=True, help="Stop when there is nothing left to do.")
 def worker(burst: bool) -> None:
     """A worker for background jobs: images, responses, accounting, housekeeping."""
-    from thermly import accounting, jobs, logs
+    from thermly import jobs
+    from thermly.running import logs
     from workers import here
 
     settings = read()
     if not settings.redis_url:
         raise click.ClickException("A worker needs REDIS_URL. `thermly up` brings its own.")
     logs.configure(settings.log_level)
-    accounting.here()
+    here.books()
     jobs.work(settings.redis_url, burst, settings.slow_jobs, settings.drain_s, lambda: here.turns().take())
 
 

@@ -8,11 +8,11 @@ import time
 from flask import Flask
 from flask.typing import ResponseReturnValue
 
-from thermly import alerts
 from thermly.amounts import parse_usd
 from thermly.console import billing, guard
 from thermly.console.at import here
 from thermly.console.billing_forms import AlertForm
+from thermly.notices import alerts
 from thermly.store import alerts as store
 from thermly.store import limits
 from thermly.store.alerts import Wishes

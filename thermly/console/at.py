@@ -13,9 +13,9 @@ from typing import Any
 
 from flask import current_app
 
+from thermly.access.people import People
 from thermly.gateway import Gateway
-from thermly.payments import Payments
-from thermly.people import People
+from thermly.money.payments import Payments
 from thermly.store.db import Database
 
 

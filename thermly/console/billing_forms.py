@@ -17,12 +17,14 @@ from wtforms.validators import (
     ValidationError,
 )
 
-from thermly import ids, payments, webhooks
+from thermly import ids
 from thermly.amounts import NANO_PER_USD, parse_usd
-from thermly.codes import MOST_CODES
 from thermly.console.at import here
 from thermly.console.fields import WholeNumber, tidy
-from thermly.webhooks import BadAddress
+from thermly.money import payments
+from thermly.money.codes import MOST_CODES
+from thermly.notices import webhooks
+from thermly.notices.webhooks import BadAddress
 
 AMOUNT = {"inputmode": "decimal", "autocomplete": "off"}
 EMAIL = re.compile(r"[^@\s<>,;:\"()\[\]\\]+@[^@\s<>,;:\"()\[\]\\]+")

@@ -8,12 +8,12 @@ import time
 from flask import Flask, render_template
 from flask.typing import ResponseReturnValue
 
-from thermly import codes as made
 from thermly.amounts import parse_usd, usd, utc
-from thermly.codes import TooManyTries, Worthless
 from thermly.console import billing, guard, sheets
 from thermly.console.at import here
 from thermly.console.billing_forms import CodesForm, RedeemForm
+from thermly.money import codes as made
+from thermly.money.codes import TooManyTries, Worthless
 from thermly.store import codes as store
 from thermly.store.ledger import TooMuch
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from wtforms import IntegerField, StringField, ValidationError
 
-from thermly import naming
+from thermly.access import naming
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
 

@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from msgspec import Struct
 from werkzeug.datastructures import MultiDict
 
-from thermly import ids, listing
+from thermly import ids
 from thermly.amounts import NANO_PER_USD
 from thermly.cards import Card
 from thermly.catalog import SMART
@@ -23,6 +23,7 @@ from thermly.console.at import here
 from thermly.console.drawing import Series
 from thermly.console.key_forms import AdminKeyForm, KeyForm, NewKeyForm, filled
 from thermly.console.words import axis_dollars
+from thermly.models import listing
 from thermly.plans import PLANS
 from thermly.store import accounts
 from thermly.store import keys as store

@@ -13,13 +13,14 @@ from flask import Flask, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from msgspec.structs import replace
 
-from thermly import grounds, receipts, transcripts
 from thermly.amounts import usd
 from thermly.console import guard, log_filters, sheets, spans
 from thermly.console.at import here
 from thermly.console.spans import Span
 from thermly.exchange import Usage
-from thermly.receipts import Receipt
+from thermly.keeping import grounds, transcripts
+from thermly.money import receipts
+from thermly.money.receipts import Receipt
 from thermly.store import accounts, keys, usage_log
 from thermly.store import transcripts as kept
 from thermly.store.accounts import Account

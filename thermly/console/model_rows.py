@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from thermly.amounts import usd
 from thermly.catalog import TIERS, Catalog, Model
-from thermly.catalog_changes import Change
+from thermly.models.catalog_changes import Change
 
 STALE_DAYS = 90
 KINDS = {"chat": "Chat model", "embedding": "Embedding model", "image": "Image model"}

@@ -11,14 +11,14 @@ from typing import Any
 from flask import Flask, abort, render_template, request
 from flask.typing import ResponseReturnValue
 
-from thermly import configured
 from thermly.catalog import TIERS, CatalogError
-from thermly.catalog_changes import CatalogChanges
 from thermly.console import guard, model_rows
 from thermly.console.at import here
 from thermly.console.model_forms import DEFAULTS, ExplainForm, ImagePriceForm, NewModelForm, PriceForm
 from thermly.console.model_rows import ABILITIES, KINDS, Row, Shelf
-from thermly.explanation import Wish, explain
+from thermly.models import configured
+from thermly.models.catalog_changes import CatalogChanges
+from thermly.routing.explanation import Wish, explain
 from thermly.store import accounts, keys, limits
 from thermly.store.keys import ApiKey
 

@@ -8,10 +8,10 @@ import msgspec
 from flask import Flask, current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
+from thermly.access.oidc import Attempt, Provider, Refused, is_offered, let_in
+from thermly.access.people import CannotSignIn, TooManyAttempts
 from thermly.console import guard, sessions
 from thermly.console.at import here
-from thermly.oidc import Attempt, Provider, Refused, is_offered, let_in
-from thermly.people import CannotSignIn, TooManyAttempts
 
 KEY = "oidc"
 

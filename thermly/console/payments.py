@@ -13,7 +13,7 @@ from thermly.amounts import parse_usd
 from thermly.console import billing, guard
 from thermly.console.at import here
 from thermly.console.billing_forms import CardForm
-from thermly.payments import CannotPay, Refused
+from thermly.money.payments import CannotPay, Refused
 from thermly.store import limits
 from thermly.store.accounts import Account
 

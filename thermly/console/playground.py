@@ -11,10 +11,10 @@ from typing import Any, cast
 from flask import Flask, Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from thermly import grounds
 from thermly.console import guard
 from thermly.console.at import here
 from thermly.console.words import money
+from thermly.keeping import grounds
 from thermly.store import accounts, keys, usage_log
 
 TABS = {"chat": "Chat", "images": "Images", "embeddings": "Embeddings", "interfaces": "Generated UI"}

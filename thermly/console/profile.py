@@ -12,10 +12,10 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
+from thermly.access.people import LEAST_CHARS, CannotSignIn, WeakPassword
 from thermly.console import guard, sessions
 from thermly.console.at import here
 from thermly.console.fields import a_name, tidy
-from thermly.people import LEAST_CHARS, CannotSignIn, WeakPassword
 from thermly.store import people
 
 # What a browser's own words mean; the first that fits, since each pretends to be those below it.

@@ -9,9 +9,9 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
+from thermly.access.people import LEAST_CHARS, CannotSignIn, TooManyAttempts, WeakPassword
 from thermly.console import guard
 from thermly.console.at import here
-from thermly.people import LEAST_CHARS, CannotSignIn, TooManyAttempts, WeakPassword
 
 NEVER = ("\\", "..")
 USED = "This link was used, or it is too old. Ask for another."

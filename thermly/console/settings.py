@@ -15,11 +15,12 @@ from flask import Flask, render_template
 from flask.typing import ResponseReturnValue
 from msgspec import Struct
 
-from thermly import examination, jobs
+from thermly import jobs
 from thermly.console import guard
 from thermly.console.at import At, here
-from thermly.examination import Finding
 from thermly.jobs import Queues
+from thermly.running import examination
+from thermly.running.examination import Finding
 from thermly.settings import SECRETS, SETTINGS, Setting, Settings, SettingsError, secret, sources
 from thermly.store import db, limits, vitals
 from thermly.store.vitals import Vitals

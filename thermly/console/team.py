@@ -11,11 +11,11 @@ from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField, ValidationError
 from wtforms.validators import DataRequired, Length
 
+from thermly.access.people import INVITATION_S, MOST_EMAIL_CHARS, is_email, link
 from thermly.console import guard
 from thermly.console.accounts import found_or_404
 from thermly.console.at import here
 from thermly.console.fields import a_name, tidy
-from thermly.people import INVITATION_S, MOST_EMAIL_CHARS, is_email, link
 from thermly.store import people
 from thermly.store.people import Person
 

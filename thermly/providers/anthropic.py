@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from thermly.assembler import Assembler
 from thermly.catalog import Target
 from thermly.exchange import (
     ChatRequest,
@@ -25,6 +24,7 @@ from thermly.exchange import (
     Usage,
 )
 from thermly.providers.anthropic_request import WIRE, write_request
+from thermly.providers.assembler import Assembler
 from thermly.providers.failures import VendorError, cut, decode, failure, malformed
 from thermly.providers.shapes import (
     BROKEN,

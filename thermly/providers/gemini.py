@@ -13,7 +13,6 @@ from uuid import uuid4
 
 import msgspec
 
-from thermly.assembler import Assembler
 from thermly.catalog import Target
 from thermly.errors import ContentRefused, UpstreamFailed
 from thermly.exchange import (
@@ -29,6 +28,7 @@ from thermly.exchange import (
     ToolCall,
     Usage,
 )
+from thermly.providers.assembler import Assembler
 from thermly.providers.failures import VendorError, cut, decode, failure, malformed
 from thermly.providers.gemini_request import WIRE, write_request
 from thermly.providers.shapes import (

@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from thermly.assembler import Assembler, new_call_id
 from thermly.catalog import Target
 from thermly.errors import UpstreamFailed
 from thermly.exchange import (
@@ -29,6 +28,7 @@ from thermly.exchange import (
     Usage,
     tell_part,
 )
+from thermly.providers.assembler import Assembler, new_call_id
 from thermly.providers.failures import VendorError, cut, decode, failure, malformed
 from thermly.providers.openai_like_request import WIRE, write_request
 from thermly.providers.redaction import redact

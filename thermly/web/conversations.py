@@ -15,7 +15,7 @@ from thermly import ids
 from thermly.caller import Caller
 from thermly.dialects import responses
 from thermly.gateway import Gateway
-from thermly.memory import Memory
+from thermly.keeping.memory import Memory
 from thermly.store.memory import Conversation
 from thermly.web import callers, respond
 from thermly.web.edge import Body

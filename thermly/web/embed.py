@@ -30,7 +30,7 @@ from thermly.genui.history import spoken
 from thermly.genui.ids import C1
 from thermly.genui.library import Library, library
 from thermly.genui.parameters import Vendor
-from thermly.memory import Memory
+from thermly.keeping.memory import Memory
 from thermly.web import models, respond
 from thermly.web import responses as responding
 from thermly.web.edge import Body

@@ -6,10 +6,11 @@ from flask import Flask
 from flask import request as current
 from flask.typing import ResponseReturnValue
 
-from thermly import feedback, ids
+from thermly import ids
 from thermly.dialects import feedback as dialect
 from thermly.errors import NotFound
 from thermly.gateway import Gateway
+from thermly.ratings import feedback
 from thermly.web import callers, respond
 from thermly.web.edge import Body
 from thermly.web.limits import Limits

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 
-from thermly import ids, listing
+from thermly import ids
 from thermly.caller import Caller
 from thermly.cards import Card
 from thermly.dialects import anthropic_models, openai_models
@@ -17,6 +17,7 @@ from thermly.errors import GatewayError, UnknownModel
 from thermly.gateway import Gateway
 from thermly.genui import ids as c1_ids
 from thermly.genui.ids import C1
+from thermly.models import listing
 from thermly.web import callers, respond
 from thermly.web.edge import Whole
 from thermly.web.surfaces import Surface

@@ -26,7 +26,7 @@ from thermly.errors import GatewayError, Internal, InvalidRequest, UpstreamFaile
 from thermly.exchange import ChatRequest, Done
 from thermly.gateway import Answer, Gateway
 from thermly.generated import Generated
-from thermly.memory import UNDER_WAY, Memory
+from thermly.keeping.memory import UNDER_WAY, Memory
 from thermly.web import callers, respond
 from thermly.web.edge import Body, Whole
 from thermly.web.limits import Limits

@@ -1,0 +1,1 @@
+"""Processes, sweeps and batches, whose turn it is, the doctor, the log. Must not know: dialects, pages."""
