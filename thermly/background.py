@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from thermly import ids
+from thermly import clock, ids
 from thermly.caller import Caller
 from thermly.dialects import responses
 from thermly.dialects.responses import Asked, Writer
@@ -62,7 +62,7 @@ class Background:
         request = Request(asked, replace(chat, stream=True), caller, surface, created_s)
         with self._gateway.database.begin() as tx:
             self._memory.open_in(tx, caller.account_id, opening, asked.items)
-            store.add(tx, response_id, _write(request), _now_ms())
+            store.add(tx, response_id, _write(request), clock.now_ms())
         if not self._later(response_id):
             with self._gateway.database.begin() as tx:
                 store.end(tx, response_id)
@@ -128,7 +128,7 @@ class Background:
     def _tell(self, request: Request, writer: Writer, number: str) -> bool:
         """False when the response was cancelled meanwhile: then the upstream is too."""
         with self._gateway.database.each() as tx:
-            if not keys.is_good(tx, request.caller.key_id, _now_ms()):
+            if not keys.is_good(tx, request.caller.key_id, clock.now_ms()):
                 raise PermissionDenied("The API key or its account is no longer served.")
         answer = self._gateway.answer(request.chat, request.caller, request.surface, number)
         look_at = 0.0
@@ -181,7 +181,7 @@ class Background:
     def _revive(self, task: Task) -> None:
         """Begin again what has lost its process or its place in the queue; give up after `MOST_ATTEMPTS`."""
         if task.state == "queued":
-            left = _now_ms() - task.queued_at_ms > LOST_AFTER_MS
+            left = clock.now_ms() - task.queued_at_ms > LOST_AFTER_MS
         else:
             left = self._underway.is_left(task.response_id, task.owner)
         if not left:
@@ -190,7 +190,7 @@ class Background:
             self._give_up(task)
             return
         with self._gateway.database.each() as tx:
-            mine = store.requeue(tx, task, _now_ms())
+            mine = store.requeue(tx, task, clock.now_ms())
         if mine:
             self._later(task.response_id)
 
@@ -207,7 +207,3 @@ class Background:
 def _writer(response_id: str, request: Request) -> Writer:
     opening = responses.opening(request.asked, response_id, request.created_s, request.chat.model)
     return Writer(opening, request.asked.include, lambda: int(time.time()))
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -19,7 +19,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from thermly import pricing, routing
+from thermly import clock, pricing, routing
 from thermly.caller import Caller
 from thermly.catalog import SMART, TIERS, Target
 from thermly.errors import (
@@ -106,7 +106,7 @@ class Gateway:
         size = pricing.measure(request)
         target = self.plan(request, caller, size.estimate).targets[0]
         with self.database.each() as tx:
-            funds = money.funds(tx, caller.account_id, caller.key_id, _now_ms())
+            funds = money.funds(tx, caller.account_id, caller.key_id, clock.now_ms())
         input_bound = _input_bound(size, target)
         if pricing.affordable_output(funds.least, input_bound, request.n, target.price) < _shortest(request):
             raise refusal(funds)
@@ -490,7 +490,3 @@ def _shortest(request: ChatRequest) -> int:
 
 def _rank(target: Target) -> int:
     return TIERS.index(target.model.tier) if target.model.tier else -1
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

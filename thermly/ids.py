@@ -2,12 +2,13 @@
 
 import os
 import secrets
-import time
+
+from thermly import clock
 
 
 def new() -> str:
     """22 hexadecimal characters: the millisecond, then 44 random bits."""
-    return f"{time.time_ns() // 1_000_000:011x}{os.urandom(6).hex()[1:]}"
+    return f"{clock.now_ms():011x}{os.urandom(6).hex()[1:]}"
 
 
 def new_key() -> str:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Struct
 
-from thermly import errors, pricing, routing
+from thermly import clock, errors, pricing, routing
 from thermly.caller import Caller
 from thermly.catalog import Drawing, Target
 from thermly.errors import GatewayError, Internal, InvalidRequest, NotFound, Unavailable, UpstreamFailed
@@ -70,7 +70,7 @@ class Images:
 
     def accept(self, request: ImageRequest, caller: Caller, surface: str) -> str:
         """Hold, write the job down and hand it on; the job's id. Raises GatewayError."""
-        gateway, now = self._gateway, time.time_ns() // 1_000_000
+        gateway, now = self._gateway, clock.now_ms()
         target, asked = routing.plan_images(request, gateway.catalog, caller.models, datetime.date.today())
         if target.provider.kind not in DRAW:
             raise InvalidRequest(f"The provider of '{request.model}' makes no images.", param="model")
@@ -212,7 +212,7 @@ class Images:
             outcome=error.kind,
             model=job.model,
             provider=target.provider if target else "",
-            duration_ms=_now_ms() - job.created_at_ms,
+            duration_ms=clock.now_ms() - job.created_at_ms,
         )
         if not self._finish(job, "failed", _encode(kept).decode(), closing):
             return  # another process has the job, and the images with it
@@ -230,7 +230,7 @@ class Images:
             model=target.model.id,
             provider=target.provider.name,
             usage=used or Usage(),
-            duration_ms=_now_ms() - job.created_at_ms,
+            duration_ms=clock.now_ms() - job.created_at_ms,
             images=job.wanted,
         )
 
@@ -238,7 +238,7 @@ class Images:
         """Row and bill in one transaction; False where the job is no longer ours."""
 
         def write(tx: Tx) -> bool:
-            mine = store.finish(tx, job.id, self._gateway.owner, state, error, _now_ms())
+            mine = store.finish(tx, job.id, self._gateway.owner, state, error, clock.now_ms())
             if mine:
                 money.close(tx, job.id, closing)
             return mine
@@ -251,7 +251,7 @@ class Images:
 
     def revive(self, job: Job) -> None:
         """Queue a job again whose process has died; give it up after `MOST_ATTEMPTS`."""
-        gateway, now = self._gateway, _now_ms()
+        gateway, now = self._gateway, clock.now_ms()
         if job.state == "queued":
             if now - job.queued_at_ms > LOST_AFTER_MS:
                 with gateway.database.each() as tx:
@@ -283,7 +283,7 @@ class Images:
         for job in jobs:
             self.revive(job)
         with self._gateway.database.each() as tx:
-            gone = store.expired(tx, _now_ms())
+            gone = store.expired(tx, clock.now_ms())
         for job_id in gone:
             with self._gateway.database.begin() as tx:
                 names = store.forget_images(tx, job_id)
@@ -309,7 +309,3 @@ def refusal_of(job: Job) -> GatewayError:
     error = kind(kept.message, param=kept.param, code=kept.code, retry_after_s=kept.retry_after_s)
     error.request_id = job.id
     return error
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -5,7 +5,6 @@ here: every process tells the same, from rows that outlive it, on a connection o
 """
 
 import logging
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from decimal import Decimal
@@ -14,7 +13,7 @@ from pathlib import Path
 import redis
 from msgspec import Struct
 
-from thermly import jobs
+from thermly import clock, jobs
 from thermly.store import limits, metrics, usage
 from thermly.store.db import Database, Row, Tx
 
@@ -56,7 +55,7 @@ class Watch:
 
     def text(self) -> str:
         with closing(Database(self._path)) as own, own.each() as tx:
-            found = [*_counters(metrics.by_model(tx)), *_gauges(tx, time.time_ns() // 1_000_000)]
+            found = [*_counters(metrics.by_model(tx)), *_gauges(tx, clock.now_ms())]
         return write([*found, *self._waiting()])
 
     def _waiting(self) -> Iterator[Family]:

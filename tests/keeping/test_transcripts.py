@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from thermly import clock
 from thermly.exchange import (
     Begin,
     ChatRequest,
@@ -55,7 +56,7 @@ def chat(*texts: str) -> ChatRequest:
 
 def keep(base: Database, who: books.Payer, text: str, started_ms: int | None = None, number: str = "") -> str:
     number = number or secrets.token_hex(11)
-    started_ms = transcripts._now_ms() if started_ms is None else started_ms
+    started_ms = clock.now_ms() if started_ms is None else started_ms
     answer = [Turn("assistant", (Piece("text", "answer to " + text),), "stop")]
     transcripts.keep(base, number, who.account_id, started_ms, chat(text), answer, 7)
     return number
@@ -176,10 +177,10 @@ def test_kept_shown_to_its_account_and_gone_when_switched_off(base: Database):
 
 def test_what_was_asked_before_or_after_is_not_kept(base: Database):
     who = books.payer(base, "one")
-    before_ms = transcripts._now_ms() - 10
+    before_ms = clock.now_ms() - 10
     transcripts.begin(base, who.account_id)
     assert transcripts.find(base, keep(base, who, "early", before_ms), who.account_id) is None
-    now_ms = transcripts._now_ms()
+    now_ms = clock.now_ms()
     transcripts.end(base, who.account_id)
     assert transcripts.find(base, keep(base, who, "late", now_ms), who.account_id) is None
     with base.each() as tx:

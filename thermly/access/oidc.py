@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from thermly import trust
+from thermly import clock, trust
 from thermly.access.people import MOST_EMAIL_CHARS, is_email
 from thermly.plans import DEFAULT
 from thermly.settings import Settings, SettingsError, secret
@@ -269,7 +269,7 @@ def _made(tx: Tx, settings: Settings, who: Identity) -> Person | None:
     domains = {d.strip().lower().lstrip("@") for d in settings.oidc_allowed_domains.split(",")} - {""}
     if who.email.rpartition("@")[2].lower() not in domains:
         return None
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     name = settings.oidc_default_account
     account = accounts.find(tx, name) or accounts.create(tx, name, DEFAULT, now_ms)
     assert account is not None

@@ -8,12 +8,12 @@ each), so few are tried at a time, and attempts are counted before one is.
 import ipaddress
 import secrets
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from thermly import clock
 from thermly.store import limits, people
 from thermly.store.db import Database, Tx
 from thermly.store.people import Person
@@ -74,7 +74,7 @@ class People:
             return self._begin(tx, person.id, agent)
 
     def of_session(self, token: str) -> Person | None:
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         with self.database.each() as tx:
             person = people.of_session(tx, token, now_ms)
             if person is not None:
@@ -87,7 +87,7 @@ class People:
 
     def invite(self, person_id: str) -> str:
         """The token of a link with which the person chooses a password."""
-        token, now_ms = secrets.token_urlsafe(32), _now_ms()
+        token, now_ms = secrets.token_urlsafe(32), clock.now_ms()
         with self.database.begin() as tx:
             people.invite(tx, person_id, token, now_ms, now_ms + INVITATION_S * 1000)
         return token
@@ -95,18 +95,18 @@ class People:
     def invites(self, token: str) -> bool:
         """Whether a link is still good."""
         with self.database.each() as tx:
-            return people.invited(tx, token, _now_ms()) is not None
+            return people.invited(tx, token, clock.now_ms()) is not None
 
     def accept(self, token: str, password: str, agent: str) -> str | None:
         """Choose a password by link; the token of a new session, or None for a link that is used or too old.
         Raises WeakPassword, TooManyAttempts."""
         with self.database.each() as tx:
-            person = people.invited(tx, token, _now_ms())
+            person = people.invited(tx, token, clock.now_ms())
         if person is None:
             return None
         hashed = hash_password(password, person.email)
         with self.database.begin() as tx:
-            if people.accept(tx, token, _now_ms()) is None:
+            if people.accept(tx, token, clock.now_ms()) is None:
                 return None
             people.set_password(tx, person.id, hashed)
             return self._begin(tx, person.id, agent)
@@ -125,7 +125,7 @@ class People:
             return self._begin(tx, person.id, agent)
 
     def _begin(self, tx: Tx, person_id: str, agent: str) -> str:
-        token, now_ms = secrets.token_urlsafe(32), _now_ms()
+        token, now_ms = secrets.token_urlsafe(32), clock.now_ms()
         people.begin(tx, person_id, token, agent[:200], now_ms, now_ms + SESSION_S * 1000)
         return token
 
@@ -142,7 +142,7 @@ class People:
         )
 
     def _count_all(self, bounds: list[tuple[str, int]]) -> list[str]:
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         with self.database.begin() as tx:
             for key, most in bounds:
                 count, resets_at_ms = limits.count(tx, key, WINDOW_S, 1, now_ms)
@@ -217,8 +217,4 @@ def _uncount(tx: Tx, counted: list[str]) -> None:
     both, *rest = counted
     limits.clear(tx, both)
     for key in rest:
-        limits.give_back(tx, key, _now_ms())
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+        limits.give_back(tx, key, clock.now_ms())

@@ -2,7 +2,7 @@
 
 import click
 
-from thermly import ids
+from thermly import clock, ids
 from thermly.access import naming
 from thermly.amounts import MOST_USD, NANO_PER_USD, usd, utc
 from thermly.caps import PERIODS
@@ -14,7 +14,6 @@ from thermly.cli.common import (
     as_json,
     checked,
     database,
-    now_ms,
     out,
 )
 from thermly.plans import DEFAULT, PLANS
@@ -40,11 +39,11 @@ def account_create(name: str, plan: str, credit: int, disabled: bool) -> None:
         raise click.ClickException("A name has between 1 and 200 characters.")
     checked(naming.check_account, name)
     with database().begin() as tx:
-        made = accounts.create(tx, name, plan, now_ms(), disabled)
+        made = accounts.create(tx, name, plan, clock.now_ms(), disabled)
         if made is None:
             raise click.ClickException(f"There is an account named {name!r} already.")
         if credit:
-            accounts.credit(tx, made.id, credit, "grant", "", now_ms())
+            accounts.credit(tx, made.id, credit, "grant", "", clock.now_ms())
     click.echo(made.id)
 
 
@@ -56,7 +55,7 @@ def account_credit(name: str, amount: int, note: str) -> None:
     """Add credit (or take it back, with a negative amount); prints the new balance."""
     with database().begin() as tx:
         kind = "grant" if amount >= 0 else "correction"
-        balance = accounts.credit(tx, account(tx, name).id, amount, kind, note, now_ms())
+        balance = accounts.credit(tx, account(tx, name).id, amount, kind, note, clock.now_ms())
         if abs(balance) > MOST_USD * NANO_PER_USD:
             raise click.ClickException(f"An account has at most {MOST_USD:,} dollars.")
     click.echo(usd(balance))
@@ -83,7 +82,7 @@ def account_balance(name: str, as_json: bool) -> None:
 def account_disable(name: str) -> None:
     """Refuse the account's requests from now on."""
     with database().begin() as tx:
-        accounts.disable(tx, account(tx, name).id, now_ms())
+        accounts.disable(tx, account(tx, name).id, clock.now_ms())
 
 
 @account_group.command("enable")
@@ -139,7 +138,7 @@ def key_create(
     checked(naming.check, name)
     if allowed is not None:
         _check_models(allowed)
-    if expires is not None and expires <= now_ms():
+    if expires is not None and expires <= clock.now_ms():
         raise click.ClickException("--expires lies in the past.")
     if cap_period is not None and cap is None:
         raise click.ClickException("--cap-period goes with --cap.")
@@ -147,7 +146,7 @@ def key_create(
     with database().begin() as tx:
         found = account(tx, account_name)
         key_id = keys.create(
-            tx, found.id, key, now_ms(), name=name, plan=plan, rpm=rpm, image_rpm=image_rpm, models=allowed,
+            tx, found.id, key, clock.now_ms(), name=name, plan=plan, rpm=rpm, image_rpm=image_rpm, models=allowed,
             cap_nanousd=cap, cap_period=cap_period, expires_at_ms=expires,
         )  # fmt: skip
     click.echo(f"{key_id} for account {found.name}: keep the key, it is not shown again", err=True)
@@ -176,7 +175,7 @@ def _check_models(names: list[str]) -> None:
 def key_revoke(key: str) -> None:
     """Revoke a key at once, by itself or by its id."""
     with database().begin() as tx:
-        changed = keys.revoke(tx, key, now_ms())
+        changed = keys.revoke(tx, key, clock.now_ms())
     if not changed:
         raise click.ClickException("There is no such key, or it was revoked before.")
     click.echo("revoked")
@@ -187,7 +186,7 @@ def key_revoke(key: str) -> None:
 @as_json
 def key_list(account_name: str | None, as_json: bool) -> None:
     """Keys, without the keys themselves."""
-    now = now_ms()
+    now = clock.now_ms()
     with database().each() as tx:
         listed = keys.listed(tx, account(tx, account_name).id if account_name else None)
     rows = [

@@ -3,12 +3,12 @@
 import datetime
 import json
 import re
-import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
 
+from thermly import clock
 from thermly import settings as settings_module
 from thermly.access.naming import BadName
 from thermly.amounts import parse_usd
@@ -50,10 +50,6 @@ def checked(check: Callable[[str], None], name: str) -> None:
         raise click.ClickException(str(error)) from error
 
 
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class Usd(click.ParamType[int]):
     """Dollars to whole nano-dollars; more than nine decimals cannot be kept and are refused."""
 
@@ -89,7 +85,7 @@ class Moment(click.ParamType[int]):
 
     def _at_ms(self, value: str) -> int:
         if span := _SPAN.match(value):
-            return now_ms() + int(span[1]) * _SPAN_S[span[2]] * 1000
+            return clock.now_ms() + int(span[1]) * _SPAN_S[span[2]] * 1000
         moment = datetime.datetime.fromisoformat(value)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=datetime.UTC)

@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
+from thermly import clock
 from thermly.amounts import usd
 from thermly.catalog import Catalog
-from thermly.cli.common import as_json, columns, database, now_ms, out
+from thermly.cli.common import as_json, columns, database, out
 from thermly.settings import Settings, read
 from thermly.store.db import Database
 
@@ -123,7 +124,7 @@ def _explain(prompt: str, model: str, explain: bool, as_json: bool) -> None:
     settings = read()
     base = database(settings)
     with base.each() as tx:
-        cooling = limits.cooling(tx, now_ms())
+        cooling = limits.cooling(tx, clock.now_ms())
     catalog, assumed = configured.routable(CatalogChanges(settings, base).catalog)
     request = ChatRequest(model, (Message("user", (Text(prompt),)),))
     try:

@@ -4,10 +4,11 @@ import secrets
 
 import click
 
+from thermly import clock
 from thermly.access import naming
 from thermly.access.people import INVITATION_S, People, hash_password, is_email, link
 from thermly.amounts import utc
-from thermly.cli.common import account, as_json, checked, database, now_ms, out
+from thermly.cli.common import account, as_json, checked, database, out
 from thermly.settings import read
 from thermly.store import accounts, people
 from thermly.store.db import Tx
@@ -34,7 +35,7 @@ def person_create(email: str, account_name: str, name: str, role: str) -> None:
     checked(naming.check, name)
     store = database()
     with store.begin() as tx:
-        person_id = people.create(tx, email, name[:200], role, account(tx, account_name).id, now_ms())
+        person_id = people.create(tx, email, name[:200], role, account(tx, account_name).id, clock.now_ms())
     if person_id is None:
         raise click.ClickException(f"There is somebody with the address {email!r} already.")
     click.echo(_link(People(store).invite(person_id)))
@@ -56,7 +57,7 @@ def person_invite(email: str) -> None:
 def person_disable(email: str) -> None:
     """Sign them out everywhere, and refuse them from now on."""
     with database().begin() as tx:
-        if not people.disable(tx, _person(tx, email).id, now_ms()):
+        if not people.disable(tx, _person(tx, email).id, clock.now_ms()):
             raise click.ClickException("Nobody else could administer then. Make another admin first.")
 
 
@@ -99,9 +100,9 @@ def person_first() -> None:
     with database().begin() as tx:
         if people.listed(tx):
             return
-        home = next(iter(accounts.everyone(tx)), None) or accounts.create(tx, "admin", "standard", now_ms())
+        home = next(iter(accounts.everyone(tx)), None) or accounts.create(tx, "admin", "standard", clock.now_ms())
         assert home is not None
-        person_id = people.create(tx, FIRST_EMAIL, "", "admin", home.id, now_ms())
+        person_id = people.create(tx, FIRST_EMAIL, "", "admin", home.id, clock.now_ms())
         assert person_id is not None
         people.set_password(tx, person_id, hashed)
     click.echo(f"{FIRST_EMAIL}   password {password}   (shown this once)")

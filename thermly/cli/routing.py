@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from thermly import clock
 from thermly.amounts import usd
 from thermly.cli.common import account as named_account
-from thermly.cli.common import as_json, columns, database, now_ms
+from thermly.cli.common import as_json, columns, database
 from thermly.cli.inspecting import route as ask
 from thermly.settings import Settings, read
 
@@ -63,7 +64,7 @@ def report(days: int, account_name: str | None, as_json: bool) -> None:
     if account_name is not None:
         with base.each() as tx:
             whose = named_account(tx, account_name).id
-    rows = feedback.served(base, now_ms() - days * DAY_MS, whose)
+    rows = feedback.served(base, clock.now_ms() - days * DAY_MS, whose)
     catalog = _catalog(settings, base)
     learned, quality = learning.recalibration(settings), settings.routing_quality
     found = hindsight.look_back(rows, catalog, learned, quality, datetime.date.today())
@@ -227,7 +228,7 @@ def train(days: int, apply: bool, reset: bool) -> None:
         )
         return
     base = database(settings)
-    rows = feedback.served(base, now_ms() - days * DAY_MS)
+    rows = feedback.served(base, clock.now_ms() - days * DAY_MS)
     lesson = learning.study(rows, _catalog(settings, base))
     click.echo("\n".join(_told(lesson, days)))
     if not apply:

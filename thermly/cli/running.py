@@ -69,9 +69,8 @@ def up(no_demo: bool) -> None:
 
 def demo_key(settings: Settings) -> tuple[str, str]:
     """The key of the first start, made once and then read from its file; (what to say, what to use)."""
-    from thermly import ids
+    from thermly import clock, ids
     from thermly.amounts import NANO_PER_USD
-    from thermly.cli.common import now_ms
     from thermly.plans import DEFAULT
     from thermly.running.up import write_private
     from thermly.store import accounts, keys
@@ -90,10 +89,10 @@ def demo_key(settings: Settings) -> tuple[str, str]:
     with database.begin() as tx:
         account = accounts.find(tx, DEMO)
         if account is None:
-            account = accounts.create(tx, DEMO, DEFAULT, now_ms())
+            account = accounts.create(tx, DEMO, DEFAULT, clock.now_ms())
             assert account is not None
-            accounts.credit(tx, account.id, settings.demo_credit_usd * NANO_PER_USD, "demo", "", now_ms())
-        keys.create(tx, account.id, key, now_ms(), name="first key")
+            accounts.credit(tx, account.id, settings.demo_credit_usd * NANO_PER_USD, "demo", "", clock.now_ms())
+        keys.create(tx, account.id, key, clock.now_ms(), name="first key")
     write_private(path, key + "\n")
     database.connection.close()
     return f"{key}   (account {DEMO}, {settings.demo_credit_usd} USD of credit)", key

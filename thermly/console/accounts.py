@@ -4,7 +4,6 @@ Knows: the forms. Must not know: how money and requests are counted.
 """
 
 import datetime
-import time
 
 from flask import Flask, abort, render_template
 from flask.typing import ResponseReturnValue
@@ -12,6 +11,7 @@ from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField, ValidationError
 from wtforms.validators import DataRequired, Length, Optional
 
+from thermly import clock
 from thermly.amounts import parse_usd
 from thermly.console import guard
 from thermly.console.at import here
@@ -74,9 +74,9 @@ def create() -> ResponseReturnValue:
     form = NewAccountForm(plan=DEFAULT)
     if form.validate_on_submit():
         with here().database.begin() as tx:
-            made = store.create(tx, form.name.data, form.plan.data, _now_ms())
+            made = store.create(tx, form.name.data, form.plan.data, clock.now_ms())
             if made and form.credit_nanousd:
-                store.credit(tx, made.id, form.credit_nanousd, "grant", "", _now_ms())
+                store.credit(tx, made.id, form.credit_nanousd, "grant", "", clock.now_ms())
         if made:
             text = f"The account {made.name} is there. Add its people, and a key for its programs."
             return guard.done(text, "accounts.account", account_id=made.id)
@@ -107,7 +107,7 @@ def account(account_id: str) -> ResponseReturnValue:
 def disable(account_id: str) -> ResponseReturnValue:
     found = found_or_404(account_id)
     with here().database.each() as tx:
-        store.disable(tx, found.id, _now_ms())
+        store.disable(tx, found.id, clock.now_ms())
     text = f"{found.name} is disabled: requests with its keys are refused. Its people can still sign in and look."
     return guard.done(text, "accounts.account", account_id=found.id)
 
@@ -129,7 +129,3 @@ def found_or_404(account_id: str) -> Account:
 
 def _first_day() -> str:
     return (datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=DAYS - 1)).strftime("%Y-%m-%d")
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -3,11 +3,10 @@
 Knows: the form. Must not know: how anybody is told.
 """
 
-import time
-
 from flask import Flask
 from flask.typing import ResponseReturnValue
 
+from thermly import clock
 from thermly.amounts import parse_usd
 from thermly.console import billing, guard
 from thermly.console.at import here
@@ -59,7 +58,7 @@ def try_out() -> ResponseReturnValue:
 
 def _may() -> bool:
     """Each of these can make this server write to a stranger, so nobody does it often."""
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     with here().database.begin() as tx:
         count, _ = limits.count(tx, f"alerts/{guard.who().id}", WINDOW_S, 1, now_ms)
     return count <= ATTEMPTS

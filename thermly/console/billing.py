@@ -5,7 +5,6 @@ The forms of the other parts are handed to `show` again by whoever refuses them.
 """
 
 import datetime
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from msgspec import Struct
 from werkzeug.datastructures import MultiDict
 
+from thermly import clock
 from thermly.amounts import parse_usd, usd
 from thermly.console import guard, sheets, spans
 from thermly.console.at import here
@@ -125,7 +125,7 @@ def _everyone() -> ResponseReturnValue:
 
 def _standings(listed: list[Account]) -> list[Standing]:
     """The pace is that of the last seven days, or of an account's own few."""
-    now_ms = _now_ms()
+    now_ms = clock.now_ms()
     with here().database.each() as tx:
         only = listed[0].id if len(listed) == 1 else None
         spent = ledger.spent(tx, only, _day(now_ms - (PACE_DAYS - 1) * DAY_MS))
@@ -178,7 +178,7 @@ def credit() -> ResponseReturnValue:
     kind = "grant" if amount > 0 else "correction"
     try:
         with here().database.begin() as tx:
-            added = ledger.add(tx, "cr_" + form.once.data, account.id, amount, kind, form.note.data, _now_ms())
+            added = ledger.add(tx, "cr_" + form.once.data, account.id, amount, kind, form.note.data, clock.now_ms())
     except TooMuch as error:
         form.amount.errors = [*form.amount.errors, str(error)]
         return show(account, 422, credit=form)
@@ -204,7 +204,3 @@ def _day(at_ms: int) -> str:
 
 def _utc(at_ms: int) -> str:
     return datetime.datetime.fromtimestamp(at_ms / 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

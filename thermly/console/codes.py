@@ -3,11 +3,10 @@
 Knows: the forms. Must not know: what a code is made of. Codes are in the one answer that made them, nowhere else.
 """
 
-import time
-
 from flask import Flask, render_template
 from flask.typing import ResponseReturnValue
 
+from thermly import clock
 from thermly.amounts import parse_usd, usd, utc
 from thermly.console import billing, guard, sheets
 from thermly.console.at import here
@@ -49,13 +48,13 @@ def codes() -> ResponseReturnValue:
         rows = ((text, usd(amount), utc(expires_at_ms), note, batch) for text in texts)
         return sheets.download(f"codes-{batch}", COLUMNS, rows)
     with here().database.each() as tx:
-        batches = store.batches(tx, time.time_ns() // 1_000_000)
+        batches = store.batches(tx, clock.now_ms())
     return render_template("codes.html", form=form, batches=batches), 422 if form.errors else 200
 
 
 def void(batch: str) -> ResponseReturnValue:
     with here().database.begin() as tx:
-        count = store.void(tx, batch, time.time_ns() // 1_000_000)
+        count = store.void(tx, batch, clock.now_ms())
     if not count:
         return guard.failed("Nothing was left of that batch.", "billing.codes")
     return guard.done(f"{count:,} code{'s' if count > 1 else ''} made void.", "billing.codes")

@@ -5,13 +5,13 @@ Plan and requests per minute are an admin's to give; the forms of members have n
 """
 
 import datetime
-import time
 from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import DateField, SelectField, SelectMultipleField, StringField, ValidationError
 from wtforms.validators import DataRequired, Length, Optional
 
+from thermly import clock
 from thermly.amounts import parse_usd, usd
 from thermly.caps import PERIODS
 from thermly.console.fields import WholeNumber, a_name, tidy
@@ -79,7 +79,7 @@ class KeyForm(FlaskForm):  # type: ignore[misc]
             return
         midnight = datetime.datetime.combine(field.data, datetime.time(), datetime.UTC)
         self.expires_at_ms = int(midnight.timestamp()) * 1000
-        if self.expires_at_ms <= time.time_ns() // 1_000_000:
+        if self.expires_at_ms <= clock.now_ms():
             raise ValidationError("This day has begun already: choose a later one.")
 
 

@@ -7,14 +7,13 @@ The key itself is in the one answer that made it, and nowhere else: no address, 
 import datetime
 import json
 import shlex
-import time
 
 from flask import Flask, abort, render_template, request
 from flask.typing import ResponseReturnValue
 from msgspec import Struct
 from werkzeug.datastructures import MultiDict
 
-from thermly import ids
+from thermly import clock, ids
 from thermly.amounts import NANO_PER_USD
 from thermly.cards import Card
 from thermly.catalog import SMART
@@ -59,7 +58,7 @@ def register(app: Flask) -> None:
 
 
 def keys() -> ResponseReturnValue:
-    account_id, now_ms = guard.scope(), _now_ms()
+    account_id, now_ms = guard.scope(), clock.now_ms()
     with here().database.each() as tx:
         listed = [_shown(k, now_ms) for k in reversed(store.listed(tx, account_id))]
         everyone = accounts.everyone(tx) if guard.who().is_admin else []
@@ -98,7 +97,7 @@ def _made(form: KeyForm) -> ResponseReturnValue:
         account_id, limits = form.account.data, form.limits()
     with here().database.begin() as tx:
         key_id = store.create(
-            tx, account_id, text, _now_ms(), name=form.name.data, models=form.models.data or None,
+            tx, account_id, text, clock.now_ms(), name=form.name.data, models=form.models.data or None,
             cap_nanousd=form.cap_nanousd, cap_period=form.period, expires_at_ms=form.expires_at_ms,
             **limits,  # type: ignore[arg-type]
         )  # fmt: skip
@@ -145,7 +144,7 @@ def key(key_id: str) -> ResponseReturnValue:
     spent = [used.get(day, (0, 0))[1] / NANO_PER_USD for day in span.buckets]
     return render_template(
         "keys_key.html",
-        shown=_shown(found, _now_ms()),
+        shown=_shown(found, clock.now_ms()),
         form=form,
         groups=groups,
         labels=span.labels,
@@ -160,7 +159,7 @@ def _changed(form: KeyForm, found: ApiKey) -> ResponseReturnValue:
     with here().database.begin() as tx:
         if not store.change(tx, found.id, form.name.data, form.models.data or None, form.expires_at_ms):
             return guard.failed("This key is revoked: it cannot be changed any more.", "keys.key", key_id=found.id)
-        anew = store.set_cap(tx, found.id, form.cap_nanousd, form.period, _now_ms())
+        anew = store.set_cap(tx, found.id, form.cap_nanousd, form.period, clock.now_ms())
         if isinstance(form, AdminKeyForm):
             store.set_limits(tx, found.id, **form.limits())
     also = " Spending under its cap counts from now on." if anew and form.cap_nanousd is not None else ""
@@ -170,7 +169,7 @@ def _changed(form: KeyForm, found: ApiKey) -> ResponseReturnValue:
 def revoke(key_id: str) -> ResponseReturnValue:
     found = _theirs(key_id)
     with here().database.each() as tx:
-        gone = store.revoke(tx, found.id, _now_ms())
+        gone = store.revoke(tx, found.id, clock.now_ms())
     if not gone:
         return guard.failed("This key was revoked before.", "keys.key", key_id=found.id)
     return guard.done(f"The key …{found.hint} is revoked: its next request is refused.", "keys.keys")
@@ -227,7 +226,3 @@ def _choices(groups: list[Group]) -> list[tuple[str, str]]:
 
 def _cards(allowed: list[str]) -> list[Card]:
     return listing.cards(here().gateway.catalog, frozenset(allowed) or None, datetime.date.today())
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

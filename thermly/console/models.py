@@ -4,13 +4,13 @@ Knows: how models are grouped and worded. Must not know: how changes are kept an
 """
 
 import datetime
-import time
 from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, abort, render_template, request
 from flask.typing import ResponseReturnValue
 
+from thermly import clock
 from thermly.catalog import TIERS, CatalogError
 from thermly.console import guard, model_rows
 from thermly.console.at import here
@@ -72,7 +72,7 @@ def _shelf() -> Shelf:
     at, account_id = here(), guard.scope()
     at.gateway.changes.seen(now=True)
     at.gateway.look()
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     with at.database.each() as tx:
         cooling = limits.cooling_until(tx, now_ms)
         theirs = [k for k in keys.listed(tx, account_id) if _is_live(k, now_ms)] if account_id else []

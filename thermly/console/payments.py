@@ -4,11 +4,11 @@ Knows: forms, and who calls. Must not know: what the card service sends.
 """
 
 import logging
-import time
 
 from flask import Flask, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from thermly import clock
 from thermly.amounts import parse_usd
 from thermly.console import billing, guard
 from thermly.console.at import here
@@ -35,7 +35,7 @@ def checkout() -> ResponseReturnValue:
         return guard.failed("Payments by card are not set up on this server.", "billing.billing")
     if not form.validate_on_submit():
         return billing.show(account, 422, card=form)
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     with at.database.begin() as tx:
         count, _ = limits.count(tx, f"checkout/{guard.who().id}", WINDOW_S, 1, now_ms)
     if count > ATTEMPTS:

@@ -5,12 +5,12 @@ answered; the page's scripts read and show it.
 """
 
 import io
-import time
 from typing import Any, cast
 
 from flask import Flask, Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from thermly import clock
 from thermly.console import guard
 from thermly.console.at import here
 from thermly.console.words import money
@@ -143,7 +143,7 @@ def _asked(method: str, path: str, body: bytes = b"") -> Response:
 def _key(again: bool = False) -> tuple[str, bool]:
     """And whether it was revoked: then the API refuses it, in the API's words."""
     with here().database.begin() as tx:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = clock.now_ms()
         return keys.playground(tx, guard.who().account_id, here().secret, now_ms, again)
 
 

@@ -4,7 +4,6 @@ Knows: the forms. Must not know: how passwords and sessions are checked.
 """
 
 import re
-import time
 
 from flask import Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,6 +11,7 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
+from thermly import clock
 from thermly.access.people import LEAST_CHARS, CannotSignIn, WeakPassword
 from thermly.console import guard, sessions
 from thermly.console.at import here
@@ -99,7 +99,7 @@ def password() -> ResponseReturnValue:
 def _page(name: NameForm, password: PasswordForm) -> ResponseReturnValue:
     me = guard.who()
     with here().database.each() as tx:
-        mine = people.sessions(tx, me.id, _now_ms())
+        mine = people.sessions(tx, me.id, clock.now_ms())
         team = [p for p in people.listed(tx, me.account_id) if p.disabled_at_ms is None]
     page = render_template(
         "profile.html",
@@ -136,7 +136,3 @@ def browser(agent: str) -> str:
     name = next((words for sign, words in BROWSERS if re.search(sign, agent)), "a browser")
     system = next((words for sign, words in SYSTEMS if sign in agent), "")
     return f"{name} on {system}" if system else name
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

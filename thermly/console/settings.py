@@ -6,7 +6,6 @@ Knows: how it is put together for the eye. Must not know: what a setting is for,
 import os
 import platform
 import shutil
-import time
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,7 +14,7 @@ from flask import Flask, render_template
 from flask.typing import ResponseReturnValue
 from msgspec import Struct
 
-from thermly import jobs
+from thermly import clock, jobs
 from thermly.console import guard
 from thermly.console.at import At, here
 from thermly.jobs import Queues
@@ -85,7 +84,7 @@ def _page(findings: list[Finding] | None) -> ResponseReturnValue:
     at = here()
     used = at.gateway.settings
     with at.database.each() as tx:
-        found, cooling = vitals.read(tx), limits.cooling(tx, time.time_ns() // 1_000_000)
+        found, cooling = vitals.read(tx), limits.cooling(tx, clock.now_ms())
     queues = jobs.look(used.redis_url) if used.redis_url else None
     disk = _disk(used)
     return render_template(
@@ -166,7 +165,7 @@ def _signs(used: Settings, found: Vitals, queues: Queues | None, disk: Disk) -> 
     if found.unaccounted > MANY_UNACCOUNTED:
         signs.append(Sign("warn", f"{found.unaccounted:,} requests wait to get into the daily totals."))
     oldest_ms = found.oldest_hold_at_ms
-    if oldest_ms is not None and time.time_ns() // 1_000_000 - oldest_ms > OLD_HOLD_MS:
+    if oldest_ms is not None and clock.now_ms() - oldest_ms > OLD_HOLD_MS:
         signs.append(Sign("warn", "Funds have been held for one request for more than an hour: run all checks."))
     return signs
 

@@ -4,10 +4,11 @@ Knows: dates. Must not know: what is shown.
 """
 
 import datetime
-import time
 
 from msgspec import Struct
 from werkzeug.datastructures import MultiDict
+
+from thermly import clock
 
 CHOICES = {"24h": ("24 hours", 1), "7d": ("7 days", 7), "30d": ("30 days", 30), "90d": ("90 days", 90)}
 DEFAULT = "7d"
@@ -55,7 +56,7 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 def read(args: "MultiDict[str, str]", now_ms: int | None = None) -> Span:
     """`span=7d`, or `from` and `to` as dates, both included. What makes no sense is the default."""
-    now_ms = now_ms or time.time_ns() // 1_000_000
+    now_ms = now_ms or clock.now_ms()
     if first := _date(args.get("from")):
         last = _date(args.get("to")) or _moment(now_ms).date()
         first, last = min(first, last), max(first, last)

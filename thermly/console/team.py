@@ -3,14 +3,13 @@
 Knows: the forms, and what somebody may not do to themselves. Must not know: how people prove who they are.
 """
 
-import time
-
 from flask import Flask, abort, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField, ValidationError
 from wtforms.validators import DataRequired, Length
 
+from thermly import clock
 from thermly.access.people import INVITATION_S, MOST_EMAIL_CHARS, is_email, link
 from thermly.console import guard
 from thermly.console.accounts import found_or_404
@@ -75,7 +74,7 @@ def add(account_id: str) -> ResponseReturnValue:
     account, form = found_or_404(account_id), NewPersonForm(role="member")
     if form.validate_on_submit():
         with here().database.begin() as tx:
-            made = people.create(tx, form.email.data, form.name.data, form.role.data, account.id, _now_ms())
+            made = people.create(tx, form.email.data, form.name.data, form.role.data, account.id, clock.now_ms())
             found = people.find(tx, made) if made else None
         if found:
             return _link(found, is_new=True)
@@ -94,7 +93,7 @@ def person(person_id: str) -> ResponseReturnValue:
             return guard.done("The changes are saved.", "accounts.person", person_id=found.id)
         form.role.errors = [LAST_ADMIN]
     with here().database.each() as tx:
-        sessions = people.sessions(tx, found.id, _now_ms())
+        sessions = people.sessions(tx, found.id, clock.now_ms())
     page = render_template(
         "accounts_person.html", person=found, form=form, sessions=sessions, is_me=found.id == guard.who().id
     )
@@ -125,7 +124,7 @@ def disable(person_id: str) -> ResponseReturnValue:
             "You cannot disable yourself. Another admin can.", "accounts.person", person_id=found.id
         )
     with here().database.begin() as tx:
-        done = people.disable(tx, found.id, _now_ms())
+        done = people.disable(tx, found.id, clock.now_ms())
     if not done:
         return guard.failed(LAST_ADMIN, "accounts.person", person_id=found.id)
     text = f"{found.email} is disabled and signed out everywhere. The account's keys go on working."
@@ -164,7 +163,3 @@ def _found(person_id: str) -> Person:
     if found is None:
         abort(404)
     return found
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -7,12 +7,12 @@ together.
 """
 
 import os
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from thermly import clock
 from thermly.errors import InvalidRequest, NotFound
 from thermly.money.bill import refusal
 from thermly.store import memory as store
@@ -39,7 +39,7 @@ class Memory:
         """Before something is done that will be remembered. Raises InsufficientFunds, since what costs nothing may
         still fill the disk, and InvalidRequest where the account has had as much remembered as it may."""
         with self._database.each() as tx:
-            funds = money.funds(tx, account_id, key_id, _now_ms())
+            funds = money.funds(tx, account_id, key_id, clock.now_ms())
             full = self._is_full(tx, account_id)
         if funds.least <= 0:
             raise refusal(funds)
@@ -64,7 +64,7 @@ class Memory:
     def recall(self, account_id: str, previous_id: str | None, conversation_id: str | None) -> list[JSON]:
         """The items before this request, oldest first. Raises NotFound, or InvalidRequest where the response before
         it has not ended."""
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         if previous_id is not None:
             with self._database.each() as tx:
                 found = store.find_response(tx, previous_id, account_id, now_ms)
@@ -94,14 +94,14 @@ class Memory:
 
     def item(self, item_id: str, account_id: str) -> JSON | None:
         with self._database.each() as tx:
-            return store.find_item(tx, item_id, account_id, _now_ms())
+            return store.find_item(tx, item_id, account_id, clock.now_ms())
 
     def remember(
         self, account_id: str, response: JSON, inputs: Sequence[JSON], conversation_id: str | None
     ) -> None:
         """Keep a response that has ended, with its items, and put them at the end of its conversation. The one that
         crosses the bound is kept; one that was under way meanwhile is not, and says so."""
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         row = Response(
             response["id"],
             response["previous_response_id"],
@@ -121,7 +121,7 @@ class Memory:
 
     def open_in(self, tx: Tx, account_id: str, response: JSON, inputs: Sequence[JSON]) -> None:
         """Keep a response from its beginning; its conversation learns of it at its end. Raises InvalidRequest."""
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         row = Response(
             response["id"],
             response["previous_response_id"],
@@ -140,7 +140,7 @@ class Memory:
     ) -> None:
         text, outputs = _encode(response).decode(), response["output"]
         if store.end_response(tx, response["id"], response["status"], text, outputs) and conversation_id:
-            store.append(tx, conversation_id, (*inputs, *outputs), _now_ms() + self._lifetime_ms)
+            store.append(tx, conversation_id, (*inputs, *outputs), clock.now_ms() + self._lifetime_ms)
 
     def forget_in(self, tx: Tx, response_id: str, account_id: str) -> None:
         store.delete_response(tx, response_id, account_id)
@@ -150,7 +150,7 @@ class Memory:
     def response(self, response_id: str, account_id: str) -> Response:
         """Raises NotFound, also for somebody else's."""
         with self._database.each() as tx:
-            found = store.find_response(tx, response_id, account_id, _now_ms())
+            found = store.find_response(tx, response_id, account_id, clock.now_ms())
         if found is None:
             raise NotFound(f"The response '{response_id[:100]}' was not found.", code="response_not_found")
         return found
@@ -164,7 +164,7 @@ class Memory:
 
     def begin_conversation(self, account_id: str, metadata: dict[str, str], items: Sequence[JSON]) -> Conversation:
         """Raises InvalidRequest."""
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         made = Conversation("conv_" + os.urandom(24).hex(), _encode(metadata).decode(), now_ms)
         with self._database.begin() as tx:
             store.add_conversation(tx, account_id, made, items, now_ms + self._lifetime_ms)
@@ -174,7 +174,7 @@ class Memory:
     def conversation(self, conversation_id: str, account_id: str, param: str | None = None) -> Conversation:
         """Raises NotFound, also for somebody else's."""
         with self._database.each() as tx:
-            found = store.find_conversation(tx, conversation_id, account_id, _now_ms())
+            found = store.find_conversation(tx, conversation_id, account_id, clock.now_ms())
         if found is None:
             raise _no_conversation(conversation_id, param)
         return found
@@ -199,7 +199,7 @@ class Memory:
         """All or none. Raises InvalidRequest where an item of that id is there already, the conversation would be
         too long or the account's memory too large; NotFound where it went meanwhile."""
         with self._database.begin() as tx:
-            added = store.append(tx, found.id, items, _now_ms() + self._lifetime_ms)
+            added = store.append(tx, found.id, items, clock.now_ms() + self._lifetime_ms)
             if added is None:
                 raise _no_conversation(found.id)
             for i, item in enumerate(items):
@@ -243,7 +243,3 @@ def _no_conversation(conversation_id: str, param: str | None = None) -> NotFound
     return NotFound(
         f"The conversation '{conversation_id[:100]}' was not found.", param=param, code="conversation_not_found"
     )
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

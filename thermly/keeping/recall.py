@@ -11,7 +11,7 @@ from collections.abc import Generator
 import msgspec
 from msgspec import Struct
 
-from thermly import fingerprint
+from thermly import clock, fingerprint
 from thermly.caller import Caller
 from thermly.exchange import ChatRequest, Event, KeepAlive, Reply
 from thermly.store import cache
@@ -81,10 +81,10 @@ class Recall:
 
     def _look(self, key: str) -> cache.Kept | None:
         with self._database.each() as tx:
-            return cache.find(tx, key, _now_ms())
+            return cache.find(tx, key, clock.now_ms())
 
     def _take(self, key: str) -> bool:
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         with self._database.each() as tx:
             self._claimed = cache.claim(tx, key, self._claim, now_ms, now_ms + CLAIM_S * 1000)
         return self._claimed
@@ -101,7 +101,7 @@ class Recall:
         if not whole or len(body) > KEPT_REPLY_BYTES:
             self.abandon()
             return
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         until_ms = now_ms + self._print.lifetime_s * 1000
         try:
             with self._database.each() as tx:
@@ -118,7 +118,3 @@ class Recall:
                 cache.abandon(tx, self._print.key, self._claim)
         except sqlite3.Error:
             log.exception("a claim could not be given up")
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -5,13 +5,13 @@ Images, sounds and files are told by their size. What is too long is cut at its 
 """
 
 import logging
-import time
 from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from thermly import clock
 from thermly.exchange import (
     ChatRequest,
     End,
@@ -191,7 +191,7 @@ def keep(
     answer: Iterable[Turn], lifetime_d: int,
 ) -> None:  # fmt: skip
     """Whatever hinders it, the request that it is about has been served."""
-    now_ms = _now_ms()
+    now_ms = clock.now_ms()
     try:
         asked, answered = bounded(of_request(request)), bounded(list(answer))
         with database.each() as tx:
@@ -203,14 +203,14 @@ def keep(
 
 def find(database: Database, usage_id: str, account_id: str) -> Shown | None:
     with database.each() as tx:
-        found = store.find(tx, usage_id, account_id, _now_ms())
+        found = store.find(tx, usage_id, account_id, clock.now_ms())
     return Shown(_read(found.request), _read(found.reply), found.expires_at_ms) if found else None
 
 
 def begin(database: Database, account_id: str) -> bool:
     """Keep what is asked and answered from now on; False where it is kept already."""
     with database.each() as tx:
-        return store.switch(tx, account_id, _now_ms())
+        return store.switch(tx, account_id, clock.now_ms())
 
 
 def end(database: Database, account_id: str) -> int:
@@ -228,7 +228,3 @@ def end(database: Database, account_id: str) -> int:
     with database.each() as tx:
         store.scrub(tx)
     return gone
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from thermly import clock
 from thermly.catalog import TIERS, Catalog, CatalogError, Model
 from thermly.models import configured
 from thermly.settings import Settings
@@ -178,7 +179,7 @@ class CatalogChanges:
             self._check(now, revised)
             for model, fields in revised.items():
                 if fields:
-                    store.put(tx, model, _written(fields), by, time.time_ns() // 1_000_000)
+                    store.put(tx, model, _written(fields), by, clock.now_ms())
                 else:
                     store.remove(tx, model)
         for model, fields in revised.items():

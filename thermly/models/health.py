@@ -6,6 +6,7 @@ Knows: failures and how long they count. Must not know: why a target is asked.
 import logging
 import time
 
+from thermly import clock
 from thermly.catalog import Target
 from thermly.errors import GatewayError
 from thermly.store import limits
@@ -29,16 +30,14 @@ class Health:
         if now - self._read_at > 1:
             self._read_at = now
             with self._database.each() as tx:
-                self._cooling = limits.cooling(tx, time.time_ns() // 1_000_000)
+                self._cooling = limits.cooling(tx, clock.now_ms())
         return self._cooling
 
     def failed(self, target: Target, error: GatewayError) -> None:
         base_ms = min((error.retry_after_s or 0) * 1000 or COOL_BASE_MS, COOL_MOST_MS)
         log.warning("%s failed: %s %s", target.name, error.message, error.detail)
         with self._database.each() as tx:
-            limits.cool(
-                tx, target.name, error.code or error.kind, time.time_ns() // 1_000_000, base_ms, COOL_MOST_MS
-            )
+            limits.cool(tx, target.name, error.code or error.kind, clock.now_ms(), base_ms, COOL_MOST_MS)
         self._read_at = 0.0
 
     def answered(self, target: Target) -> None:

@@ -5,11 +5,10 @@ Knows: holds and their ends. Must not know: models, prices, events, what the mon
 
 import logging
 import sqlite3
-import time
 from collections import deque
 from collections.abc import Callable
 
-from thermly import ids
+from thermly import clock, ids
 from thermly.caller import Caller
 from thermly.errors import InsufficientFunds
 from thermly.store import keys, money
@@ -61,7 +60,7 @@ class Bill:
         id that the request has been told, where it has been."""
         self._books = books
         self.id = number or ids.new()
-        self.started_ms = _now_ms()
+        self.started_ms = clock.now_ms()
         self.held_nanousd: int | None = None
         self.opening = Opening(
             id=self.id,
@@ -82,7 +81,7 @@ class Bill:
     def hold_in(self, tx: Tx, amount_nanousd: int) -> bool:
         held = self._reserve(tx, amount_nanousd)
         if not held and self.opening.capped:
-            keys.renew_caps(tx, _now_ms(), self.opening.key_id)
+            keys.renew_caps(tx, clock.now_ms(), self.opening.key_id)
             held = self._reserve(tx, amount_nanousd)  # also when it was another process that renewed
         if held:
             self.held_nanousd = max(amount_nanousd, self.held_nanousd or 0)
@@ -100,7 +99,7 @@ class Bill:
 
     def funds(self) -> Funds:
         with self._books.database.each() as tx:
-            return money.funds(tx, self.opening.account_id, self.opening.key_id, _now_ms())
+            return money.funds(tx, self.opening.account_id, self.opening.key_id, clock.now_ms())
 
     def close(self, closing: Closing) -> None:
         """The hold ends; without one there is nothing to close."""
@@ -118,7 +117,3 @@ def refusal(funds: Funds) -> InsufficientFunds:
     if funds.cap_is_in_the_way:
         return InsufficientFunds("This API key's spend cap is reached.", code="spend_cap_reached")
     return InsufficientFunds("Insufficient credits. Add credits on the billing page to go on.")
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

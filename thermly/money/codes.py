@@ -5,9 +5,8 @@ Knows: the alphabet, batches, how often somebody may try. Must not know: Flask, 
 
 import hashlib
 import secrets
-import time
 
-from thermly import ids
+from thermly import clock, ids
 from thermly.store import codes, limits
 from thermly.store.codes import Terms
 from thermly.store.db import Database
@@ -53,13 +52,13 @@ def make(
     made = [new() for _ in range(count)]
     hashed = [(digest(code) or "", code[-GROUP:]) for code in made]
     with database.begin() as tx:
-        codes.add(tx, terms, hashed, _now_ms())
+        codes.add(tx, terms, hashed, clock.now_ms())
     return terms.batch, made
 
 
 def redeem(database: Database, code: str, account_id: str, person_id: str) -> int:
     """What it was worth, which the account now has. Raises Worthless, TooMuch."""
-    now_ms, key = _now_ms(), f"redeem/{person_id}"
+    now_ms, key = clock.now_ms(), f"redeem/{person_id}"
     with database.begin() as tx:
         count, resets_at_ms = limits.count(tx, key, WINDOW_S, 1, now_ms)
     if count > ATTEMPTS:
@@ -74,7 +73,3 @@ def redeem(database: Database, code: str, account_id: str, person_id: str) -> in
         if hashed and codes.redeemed_by(tx, hashed) == account_id:
             raise Worthless("This account has redeemed that code already.")
     raise Worthless("That code is not worth anything: it is unknown, used, or expired.")
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
+from thermly import clock
 from thermly.amounts import NANO_PER_USD
 from thermly.settings import Settings, secret
 from thermly.store import payments
@@ -121,7 +122,7 @@ class Payments:
             form["customer_email"] = email
         begun = self._ask(form)
         with self._database.begin() as tx:
-            payments.open_one(tx, begun.id, account_id, amount_nanousd, _now_ms())
+            payments.open_one(tx, begun.id, account_id, amount_nanousd, clock.now_ms())
         return begun.url
 
     def _ask(self, form: dict[str, str]) -> Begun:
@@ -156,7 +157,7 @@ class Payments:
             raise Refused(f"The event cannot be read: {error}") from error
         if event.type in OVER:
             with self._database.begin() as tx:
-                return "expired" if payments.expire(tx, session.id, _now_ms()) else "nothing to do"
+                return "expired" if payments.expire(tx, session.id, clock.now_ms()) else "nothing to do"
         if session.payment_status != "paid":
             return "not paid yet"
         return self._credit(session)
@@ -183,7 +184,7 @@ class Payments:
             if told != (payment.amount_nanousd // NANO_PER_CENT, self.currency):
                 log.error("payment %s is of %s %s, which is not what was asked for", session.id, *told)
                 raise Refused("The amount or the currency is not what was asked for.")
-            return "credited" if payments.pay(tx, session.id, _now_ms()) else "nothing to do"
+            return "credited" if payments.pay(tx, session.id, clock.now_ms()) else "nothing to do"
 
 
 def _refunded(charge: Charge) -> str:
@@ -202,7 +203,3 @@ def _complaint(response: "requests.Response") -> str:
         return f"{error.get('type')}: {str(error.get('message'))[:500]}"
     except (ValueError, KeyError, TypeError, AttributeError):
         return response.text[:200]
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -4,8 +4,8 @@ Knows: who is told, in which words, and how often it is tried. Must not know: Fl
 """
 
 import logging
-import time
 
+from thermly import clock
 from thermly.amounts import NANO_PER_USD, usd
 from thermly.notices import mail, webhooks
 from thermly.settings import Settings
@@ -23,10 +23,10 @@ Undelivered = (mail.NotSent, webhooks.NotDelivered)
 def report(settings: Settings, database: Database) -> None:
     """Tell of the accounts that have come below their mark since the last time."""
     with database.begin() as tx:
-        low = accounts.low(tx, settings.low_balance_usd * NANO_PER_USD, _now_ms())
+        low = accounts.low(tx, settings.low_balance_usd * NANO_PER_USD, clock.now_ms())
         told = [(found, channel) for found in low for channel in _channels(settings, alerts.wishes(tx, found.id))]
         for found, channel in told:
-            alerts.begin(tx, found.id, channel, _now_ms())
+            alerts.begin(tx, found.id, channel, clock.now_ms())
     for found in low:
         log.warning("account %s is low on credit: %.6f USD", found.name, found.balance_nanousd / NANO_PER_USD)
     for found, channel in told:
@@ -36,7 +36,7 @@ def report(settings: Settings, database: Database) -> None:
 def retry(settings: Settings, database: Database) -> None:
     """Try again what has not arrived."""
     with database.each() as tx:
-        pending = alerts.pending(tx, _now_ms())
+        pending = alerts.pending(tx, clock.now_ms())
     for one in pending:
         with database.begin() as tx:
             found = alerts.still_low(tx, one.account_id)
@@ -117,7 +117,3 @@ def _letter(settings: Settings, account: Account, event: str) -> str:
         f"{first}\n\nIts balance is {usd(account.balance_nanousd)} USD. When it is used up, requests are refused "
         f"with status 402.\n\nAdd credit, or change who gets this mail: {where}\n"
     )
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -6,6 +6,7 @@ Knows: ids, times, who asks. Must not know: JSON, Flask, what a rating teaches t
 import re
 import time
 
+from thermly import clock
 from thermly.caller import Caller
 from thermly.errors import InvalidRequest
 from thermly.store import feedback as store
@@ -27,7 +28,7 @@ _id = re.compile(r"(?:[a-z]{3,8}[-_])?([0-9a-f]{11})([0-9a-f]{11})")
 def rate(database: Database, caller: Caller, response_id: str, rating: int, comment: str) -> Feedback | None:
     """None for what is no answer of the caller's account. Raises InvalidRequest for what is too old, or has not
     ended."""
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     matched = _id.fullmatch(response_id)
     if matched is None:
         return None

@@ -8,6 +8,7 @@ import time
 
 from msgspec import Struct
 
+from thermly import clock
 from thermly.money.bill import OF_JOB
 from thermly.notices import alerts
 from thermly.settings import Settings
@@ -38,7 +39,7 @@ def account(at: Here) -> int:
 
 
 def sweep(at: Here) -> None:
-    now_ms = _now_ms()
+    now_ms = clock.now_ms()
     released = release_dead(at.settings, at.database)
     if released:
         log.warning("released %s hold(s) of processes that died", released)
@@ -64,7 +65,3 @@ def release_dead(settings: Settings, database: Database) -> int:
                 cache.abandon_all(tx, name + "/")
             owners.forget(folder, name)
     return released
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -4,10 +4,10 @@ Knows: checks. Must not know: how findings are shown.
 """
 
 import sqlite3
-import time
 
 from msgspec import Struct
 
+from thermly import clock
 from thermly.catalog import CatalogError
 from thermly.models.catalog_changes import CatalogChanges
 from thermly.money.bill import OF_JOB
@@ -123,7 +123,7 @@ def _catalog(settings: Settings, base: Database) -> list[Finding]:
     serving = sorted(p.name for p in catalog.providers.values() if p.available)
     unpriced = [m.id for m in catalog.models.values() if m.price is None]
     with base.each() as tx:
-        cooling = limits.cooling(tx, time.time_ns() // 1_000_000)
+        cooling = limits.cooling(tx, clock.now_ms())
     detail = f"{len(catalog.models)} models; providers with a key here: {', '.join(serving) or 'none'}"
     if unpriced:
         detail += f"; without a price and so not served: {', '.join(unpriced)}"

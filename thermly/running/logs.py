@@ -5,12 +5,15 @@ import logging
 import re
 import sys
 
-_KEY = re.compile(r"\b(sk-[A-Za-z0-9_-]{4})[A-Za-z0-9_-]+|AIza[A-Za-z0-9_-]+|(Bearer )\S+")
+# Ours and the vendors' keys, Stripe's keys and webhook secrets, and passwords in addresses.
+_KEY = re.compile(
+    r"\b((?:sk|rk|pk|gsk|xai|whsec)[-_][\w-]{4})[\w-]+|\b(AIza)[\w-]+|(Bearer )\S+|(://[^\s:/@]*:)[^\s/@]+(?=@)"
+)
 
 
 class Redacted(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return _KEY.sub(lambda m: (m[1] or m[2] or "") + "…", super().format(record))
+        return _KEY.sub(lambda m: (m[1] or m[2] or m[3] or m[4]) + "…", super().format(record))
 
 
 def configure(level: str) -> None:

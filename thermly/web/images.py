@@ -5,7 +5,6 @@
 
 import base64
 import re
-import time
 from typing import Any, cast
 
 from flask import Flask, Response
@@ -13,7 +12,7 @@ from flask import request as current
 from flask.typing import ResponseReturnValue
 from werkzeug.wsgi import wrap_file
 
-from thermly import ids, images
+from thermly import clock, ids, images
 from thermly.caller import Caller
 from thermly.dialects import openai_images
 from thermly.dialects.openai_images import Result, Shown, Status
@@ -139,7 +138,7 @@ class File:
         self._studio, self._gateway = studio, gateway
 
     def __call__(self, name: str) -> ResponseReturnValue:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = clock.now_ms()
         found = self._studio.shown(name, now_ms)
         if found is None:
             raise NotFound("There is no such image, or it has expired.")

@@ -18,6 +18,7 @@ from flask_limiter.util import get_remote_address
 from limits.storage import MemoryStorage, Storage
 from limits.strategies import FixedWindowRateLimiter
 
+from thermly import clock
 from thermly.caller import Caller
 from thermly.errors import GatewayError, InvalidRequest, NotFound, PermissionDenied, RateLimited
 from thermly.settings import Settings
@@ -48,24 +49,24 @@ class DatabaseStorage(Storage):
         """Count one and tell at once: (count, epoch second of the reset). The library's own three calls
         (incr, get, get_expiry) would be three statements."""
         with self._database.each() as tx:
-            count, resets_at_ms = store.count(tx, key, expiry_s, 1, _now_ms())
+            count, resets_at_ms = store.count(tx, key, expiry_s, 1, clock.now_ms())
         return count, resets_at_ms / 1000
 
     def give_back(self, key: str) -> None:
         with self._database.each() as tx:
-            store.give_back(tx, key, _now_ms())
+            store.give_back(tx, key, clock.now_ms())
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
         with self._database.each() as tx:
-            return store.count(tx, key, int(expiry), amount, _now_ms())[0]
+            return store.count(tx, key, int(expiry), amount, clock.now_ms())[0]
 
     def get(self, key: str) -> int:
         with self._database.each() as tx:
-            return store.peek(tx, key, _now_ms())[0]
+            return store.peek(tx, key, clock.now_ms())[0]
 
     def get_expiry(self, key: str) -> float:
         with self._database.each() as tx:
-            return store.peek(tx, key, _now_ms())[1] / 1000
+            return store.peek(tx, key, clock.now_ms())[1] / 1000
 
     def check(self) -> bool:
         return True
@@ -189,7 +190,3 @@ class Limits:
                 log.warning("Redis is gone: limits are counted in this process for %s s", WITHOUT_REDIS_S)
                 self._without_redis_until = time.monotonic() + WITHOUT_REDIS_S
         return self._memory.take(item, kind, key_id)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
