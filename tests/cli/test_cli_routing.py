@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 
 from thermly import catalog as catalogs
-from thermly.cli.common import now_ms
+from thermly import clock
 from thermly.exchange import Usage
 from thermly.store import feedback, money
 from thermly.store.db import Database
@@ -39,7 +39,7 @@ class Past:
         name: str = "auto",
         level: int = 2,
     ) -> None:
-        opening = books.opening(self.by, started_at_ms=now_ms())
+        opening = books.opening(self.by, started_at_ms=clock.now_ms())
         closing = books.settled(1_000_000, model, USED, outcome)
         with self.base.begin() as tx:
             assert money.hold(tx, opening, closing.cost_nanousd)
