@@ -16,7 +16,15 @@ def test_what_is_written_is_read_again(nanousd: int):
 
 @pytest.mark.parametrize(
     ("text", "nanousd"),
-    [("1", 10**9), (" $2.50 ", 2_500_000_000), ("1_000", 10**12), ("0.000000001", 1), ("1e3", 10**12), ("0", 0)],
+    [
+        ("1", 10**9),
+        (" $2.50 ", 2_500_000_000),
+        ("1_000", 10**12),
+        ("$1_000.5", 1_000_500_000_000),
+        ("0.000000001", 1),
+        ("1e3", 10**12),
+        ("0", 0),
+    ],
 )
 def test_amounts_are_read_as_people_write_them(text: str, nanousd: int):
     assert parse_usd(text) == nanousd
@@ -27,6 +35,7 @@ def test_amounts_are_read_as_people_write_them(text: str, nanousd: int):
     [
         *("", "ten", "1,5", "-1", "NaN", "inf", "-inf", "0.0000000001", "1e400", "9" * 400, "1000000000.01", "--1"),
         *("$", "$$1", "1$", "١", "１", "1e9999999999", "-1e9999999999", "1e-9999999999", "1e" + "9" * 40),
+        *("1_0", "1_0000", "_1", "1_000_", "1__000"),
     ],
 )
 def test_what_cannot_be_kept_is_refused(text: str):

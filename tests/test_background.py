@@ -10,6 +10,7 @@ from typing import Any
 import books
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from thermly import background, context, settings
 from thermly.background import Background
@@ -18,9 +19,10 @@ from thermly.dialects import Bounds, responses
 from thermly.errors import InsufficientFunds, InvalidRequest, NotFound
 from thermly.gateway import Gateway
 from thermly.keeping.memory import Memory
+from thermly.ratings import feedback
 from thermly.sandbox.server import Sandbox, start
 from thermly.store import background as store
-from thermly.store import underway
+from thermly.store import money, underway
 from thermly.store.background import Task
 
 JSON = dict[str, Any]
@@ -240,6 +242,70 @@ def test_one_whose_upstream_says_nothing_is_stopped_all_the_same(here: Here, how
     assert books.number(here.base, "SELECT held_nanousd FROM account") == 0
     assert books.number(here.base, "SELECT COUNT(*) FROM usage WHERE outcome = 'client_gone'") == 1
     assert books.number(here.base, "SELECT SUM(cost_nanousd) FROM usage") == 0, "nothing came"
+
+
+def test_a_better_model_is_asked_for_one_too(here: Here) -> None:
+    made = here.accept("[[sandbox: refuse]] Hello", model="auto")
+    assert here.background.answer(made)
+    with here.base.each() as tx:
+        ((model, first),) = tx.all("SELECT model, escalated_from FROM usage")
+    assert first and first != model == here.response(made)["model"]
+    assert here.usage() == 1
+
+
+def test_who_cancels_while_the_first_answer_is_looked_at_pays_for_what_has_come(here: Here) -> None:
+    made = here.accept("[[sandbox: chunks=200 interval_ms=50]] Tell me a long story", model="auto")
+    maker = threading.Thread(target=here.background.answer, args=(made,))
+    maker.start()
+    while not books.number(here.base, "SELECT COUNT(*) FROM hold"):
+        time.sleep(0.02)
+    time.sleep(1)
+    here.background.cancel(made, here.caller.account_id)
+    maker.join(2.5)
+    assert not maker.is_alive()
+    assert (
+        books.number(here.base, "SELECT COUNT(*) FROM usage WHERE outcome = 'client_gone' AND output_tokens > 5")
+        == 1
+    )
+    assert books.number(here.base, "SELECT SUM(cost_nanousd) FROM usage") > 0
+    assert books.number(here.base, "SELECT held_nanousd FROM account") == 0
+
+
+def test_what_has_come_of_one_that_breaks_off_is_kept_and_paid(here: Here) -> None:
+    made = here.accept("[[sandbox: cut=5]] Tell me a long story", model="auto")
+    assert here.background.answer(made)
+    response = here.response(made)
+    assert response["status"] == "failed" and response["output"][0]["content"][0]["text"]
+    assert books.number(here.base, "SELECT SUM(cost_nanousd) FROM usage") > 0
+
+
+def test_one_that_was_begun_again_is_rated_by_its_id(here: Here) -> None:
+    made = here.accept()
+    number = made.removeprefix("resp_")
+    here.change("UPDATE background SET attempts = 1 WHERE response_id = :id", id=made)
+    me = books.Payer(here.caller.account_id, here.caller.key_id, "", 0)
+    with here.base.begin() as tx:  # what is left of the first attempt
+        money.hold(tx, replace(books.opening(me, "1-dead"), id=number), 5)
+        assert money.release_all(tx, "1-dead") == 1
+    assert here.background.answer(made)
+    rated = feedback.rate(here.base, here.caller, made, 1, "")
+    assert rated is not None and rated.id != number and rated.model == "gpt-4o"
+    assert books.number(here.base, "SELECT COUNT(*) FROM usage WHERE id = :id", id=rated.id) == 1
+
+
+def test_an_item_whose_id_is_taken_meanwhile_is_not_lost(here: Here) -> None:
+    def item(text: str) -> JSON:
+        content = [{"type": "input_text", "text": text}]
+        return {"type": "message", "id": "msg_1", "status": "completed", "role": "user", "content": content}
+
+    conversation = here.memory.begin_conversation(here.caller.account_id, {}, [])
+    made = here.accept(conversation=conversation.id, input=[item("First")])
+    here.memory.add_items(conversation, here.caller.account_id, [item("Other")])
+    assert here.background.answer(made)
+    items = here.memory.items(conversation)
+    assert [row["content"][0]["text"] for row in items[:2]] == ["Other", "First"] and len(items) == 3
+    assert len({row["id"] for row in items}) == 3 and items[1]["id"].startswith("msg_")
+    assert [row["id"] for row in here.memory.inputs(made, here.caller.account_id)] == ["msg_1"]
 
 
 @pytest.mark.parametrize("capped", [False, True])

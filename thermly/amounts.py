@@ -7,15 +7,19 @@ from decimal import Decimal, InvalidOperation
 NANO_PER_USD = 10**9
 MOST_USD = 1_000_000_000
 _NANO = Decimal("1e-9")
+_GROUPED = re.compile(r"-?\d{1,3}(?:_\d{3})+(?:\.\d*)?")
 _SIGN = re.compile(r"^(-?)\$")
 
 
 def parse_usd(text: str, negative: bool = False) -> int:
     """Nano-dollars. Raises ValueError, with a sentence, for what is no amount, is beyond a billion dollars, or has
     more than nine decimals, which could not be kept."""
-    plain = _SIGN.sub(r"\1", text.strip().replace("_", ""))
+    plain = _SIGN.sub(r"\1", text.strip())
+    if _GROUPED.fullmatch(plain):
+        plain = plain.replace("_", "")
     try:
-        amount = Decimal(plain if plain.isascii() else "")
+        # Decimal takes an underscore anywhere, and with it 1_0 for ten.
+        amount = Decimal(plain if plain.isascii() and "_" not in plain else "")
     except InvalidOperation as error:
         raise ValueError(f"{text!r} is not an amount of dollars.") from error
     least = -MOST_USD if negative else 0

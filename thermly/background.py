@@ -99,8 +99,8 @@ class Background:
             return False
         try:
             request, attempt = kept
-            # The row of an attempt that was killed keeps the number.
-            self._answer(response_id, _read(request), response_id.removeprefix("resp_") if attempt == 1 else "")
+            # The row of an attempt that was killed keeps its number.
+            self._answer(response_id, _read(request), ids.of_attempt(response_id.removeprefix("resp_"), attempt))
         finally:
             self._underway.leave(response_id)
         return True
@@ -130,7 +130,7 @@ class Background:
         with self._gateway.database.each() as tx:
             if not keys.is_good(tx, request.caller.key_id, clock.now_ms()):
                 raise PermissionDenied("The API key or its account is no longer served.")
-        answer = self._gateway.answer(request.chat, request.caller, request.surface, number)
+        answer = self._gateway.answer(request.chat, request.caller, request.surface, number, unseen=True)
         look_at = 0.0
         try:
             for event in answer:

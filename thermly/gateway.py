@@ -95,10 +95,13 @@ class Gateway:
         nothing new; requests under way keep the targets that they have."""
         self.catalog = self.changes.seen()
 
-    def answer(self, request: ChatRequest, caller: Caller, surface: str, number: str = "") -> "Answer":
-        """Raises GatewayError when there will be no answer; else the first event has arrived."""
+    def answer(
+        self, request: ChatRequest, caller: Caller, surface: str, number: str = "", unseen: bool = False
+    ) -> "Answer":
+        """Raises GatewayError when there will be no answer; else the first event has arrived. `unseen`: nobody is
+        shown the events of this stream before its end."""
         self.look()
-        return Answer(self, request, caller, surface, number)
+        return Answer(self, request, caller, surface, number, unseen)
 
     def check(self, request: ChatRequest, caller: Caller) -> None:
         """Raise what would be raised at once for this request, before anything is held or asked."""
@@ -162,9 +165,16 @@ class Answer:
     """
 
     def __init__(
-        self, gateway: Gateway, request: ChatRequest, caller: Caller, surface: str, number: str = ""
+        self,
+        gateway: Gateway,
+        request: ChatRequest,
+        caller: Caller,
+        surface: str,
+        number: str = "",
+        unseen: bool = False,
     ) -> None:
         self._gateway, self._request, self._caller = gateway, request, caller
+        self._unseen = unseen or not request.stream
         self._bill = Bill(gateway.books, caller, surface, request.model, number=number)
         self.id, self.started_ms = self._bill.id, self._bill.started_ms
         self._best = gateway.catalog.baseline
@@ -181,7 +191,8 @@ class Answer:
         self._meter = transcripts.Scribe() if caller.keeps_transcripts else Meter()
         self._passed: tuple[tuple[str, str], ...] = ()
         self._failed: tuple[tuple[str, str], ...] = ()
-        self._lowered = self._unfit = False
+        self._lowered = False
+        self._told: list[Event] = []
         self._events = self._tell()
         self._ahead: Event | None = next(self._events)
 
@@ -254,15 +265,29 @@ class Answer:
 
         Only `auto` asks twice: who names a tier has said what an answer may cost and how long it may take.
         """
-        events = self._ask(targets)
-        if self._request.stream or self._request.model != "auto" or self._gateway.settings.cascade == "off":
+        if not self._unseen or self._request.model != "auto" or self._gateway.settings.cascade == "off":
+            return self._ask(targets)
+        events = self._twice(targets)
+        if self._request.stream:
             return events
-        told = list(events)
+        return [event for event in events if not isinstance(event, KeepAlive)]
+
+    def _twice(self, targets: tuple[Target, ...]) -> Iterator[Event]:
+        """Signs of life while the first answer is read and looked at; then the one that is given."""
+        told = self._told
+        try:
+            for event in self._ask(targets):
+                told.append(event)
+                yield KeepAlive()
+        except GatewayError:
+            yield from told  # of an answer that breaks off, what has come
+            raise
         fault = inadequate(self._request, gather(told))
-        self._unfit = fault is not None
-        if fault is None or (better := self._better(targets)) is None:
-            return told
-        return self._escalate(told, fault, better)
+        better = self._better(targets) if fault is not None else None
+        if fault is None or better is None:
+            yield from told
+        else:
+            yield from self._escalate(told, fault, better)
 
     def _better(self, targets: tuple[Target, ...]) -> Target | None:
         """The first target of a better tier behind the one that has answered: those before it have failed."""
@@ -272,30 +297,31 @@ class Answer:
         behind = targets[targets.index(self.target) + 1 :]
         return next((t for t in behind if _rank(t) > rank and t.name not in cooling), None)
 
-    def _escalate(self, told: list[Event], fault: str, better: Target) -> list[Event]:
+    def _escalate(self, told: list[Event], fault: str, better: Target) -> Iterator[Event]:
         """The answer of the better target, paid beside the one that is there; without it, that one."""
         assert self.target is not None
-        meter = Meter()
-        for event in told:
-            meter.see(event)
-        used = self._charged("ok", meter) or Usage()
+        used = self._charged("ok", _watch(Meter(), told)) or Usage()
         cost, bound = pricing.cost(used, self.target.price), self._output_bound(better)
         if not self._bill.hold(cost + self._ceiling(better, bound)):
             self._passed += ((better.model.id, TOO_DEAR),)
-            return told
+            yield from told
+            return
+        again: list[Event] = []
         try:
-            again = list(ANSWER[better.provider.kind](self._request, better, bound, self._gateway.client))
-            unfit = inadequate(self._request, gather(again)) is not None
+            for event in ANSWER[better.provider.kind](self._request, better, bound, self._gateway.client):
+                again.append(event)
+                yield KeepAlive()
         except GatewayError as error:
             self._failed += ((better.model.id, error.message),)
             if isinstance(error, UpstreamFailed):
                 self._gateway.health.failed(better, error)
-            return told
+            yield from told
+            return
         self._gateway.health.answered(better)
         self.escalation = Escalation(self.target.model.id, fault, used, cost)
         self._failed += ((self.target.model.id, fault),)
-        self.target, self.actual_model, self._unfit = better, better.model.id, unfit
-        return again
+        self.target, self.actual_model = better, better.model.id
+        yield from again
 
     def _ask(self, targets: tuple[Target, ...]) -> Iterator[Event]:
         """The events of the first target that gives any."""
@@ -380,6 +406,8 @@ class Answer:
             self._recall.abandon()
         if bill.held_nanousd is None:
             return
+        if not self._meter.began and outcome == "client_gone":
+            _watch(self._meter, self._told)  # who left before it was decided which answer is given
         used = self._charged(outcome, self._meter)
         if used is None or target is None:
             closing = self._closing("released", outcome, Usage())
@@ -461,10 +489,13 @@ class Answer:
 
     def _keep(self) -> None:
         """Store the answer for the next identical request, unless it is one that nobody would want again."""
-        if self._lowered or self._unfit:
+        if not self._recall.keeps:
+            return
+        reply = self._meter.reply()
+        if self._lowered or inadequate(self._request, reply) is not None:
             self._recall.abandon()
-        elif self._recall.keeps:
-            self._recall.keep(self._meter.reply(), self.actual_model, self.complexity_level)
+        else:
+            self._recall.keep(reply, self.actual_model, self.complexity_level)
 
     def _elapsed_ms(self) -> int:
         return int((time.monotonic() - self._clock) * 1000)
@@ -477,6 +508,12 @@ def _first(events: Iterator[Event]) -> Generator[Event, None, Event]:
             return event
         yield event
     raise UpstreamFailed("The model's provider sent nothing.")
+
+
+def _watch(meter: Meter, events: Iterable[Event]) -> Meter:
+    for event in events:
+        meter.see(event)
+    return meter
 
 
 def _input_bound(size: pricing.Size, target: Target) -> int:

@@ -185,6 +185,18 @@ def test_a_stream_is_never_asked_twice(caller: Caller) -> None:
     assert stream.done and stream.chunks[0]["model"] == CHEAP and len(caller.stack.heard(marker)) == 1
 
 
+@pytest.mark.parametrize("directive", ["empty", "length", "say=Sure!"])
+def test_what_a_stream_has_to_put_up_with_is_nothing_for_the_cache(caller: Caller, directive: str) -> None:
+    text, form = f"As json: Ada {mark()}", {"response_format": {"type": "json_object"}}
+    with caller.stack.upstream(openai={"directive": directive}):
+        assert caller.stream(text, "auto", **form).done
+        told = caller.told(text, "auto", **form)["x_thermostat"]
+    assert (told["escalated_from"], told["cached"]) == (CHEAP, False)
+    with caller.stack.upstream(openai={"directive": directive}):
+        again = [caller.told(text + "!", "fast", **form)["x_thermostat"]["cached"] for _ in range(2)]
+    assert again == [False, False], "nor of a tier"
+
+
 @pytest.mark.parametrize(("path", "body"), [
     ("/api" + CHAT, {"messages": user("Hello! {}")}),
     ("/v1/messages", {"messages": user("Hello! {}"), "max_tokens": 500}),

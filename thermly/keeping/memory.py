@@ -7,7 +7,7 @@ together.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -115,7 +115,7 @@ class Memory:
                 return
             store.add_response(tx, account_id, row, inputs, response["output"], now_ms, now_ms + self._lifetime_ms)
             if conversation_id is not None:
-                store.append(tx, conversation_id, (*inputs, *response["output"]), now_ms + self._lifetime_ms)
+                self._tell_conversation(tx, conversation_id, (*inputs, *response["output"]))
 
     # ---- responses that are not there yet
 
@@ -140,7 +140,19 @@ class Memory:
     ) -> None:
         text, outputs = _encode(response).decode(), response["output"]
         if store.end_response(tx, response["id"], response["status"], text, outputs) and conversation_id:
-            store.append(tx, conversation_id, (*inputs, *outputs), clock.now_ms() + self._lifetime_ms)
+            self._tell_conversation(tx, conversation_id, (*inputs, *outputs))
+
+    def _tell_conversation(self, tx: Tx, conversation_id: str, items: Iterable[JSON]) -> None:
+        """An id that another item has taken since the request was accepted is given up for a new one: what was
+        said is not lost."""
+        said = []
+        for item in items:
+            there = store.item_of(tx, conversation_id, item["id"])
+            if there is None:
+                said.append(item)
+            elif there != item:
+                said.append({**item, "id": f"{item['id'].partition('_')[0][:16]}_{os.urandom(24).hex()}"})
+        store.append(tx, conversation_id, said, clock.now_ms() + self._lifetime_ms)
 
     def forget_in(self, tx: Tx, response_id: str, account_id: str) -> None:
         store.delete_response(tx, response_id, account_id)

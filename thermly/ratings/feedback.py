@@ -6,7 +6,7 @@ Knows: ids, times, who asks. Must not know: JSON, Flask, what a rating teaches t
 import re
 import time
 
-from thermly import clock
+from thermly import clock, ids
 from thermly.caller import Caller
 from thermly.errors import InvalidRequest
 from thermly.store import feedback as store
@@ -16,6 +16,9 @@ from thermly.store.feedback import Answered, Feedback
 LIFETIME_D = 30
 RATED = ("ok", "client_gone")
 """The outcomes with an answer: who has left early has an opinion too."""
+
+DIED, MOST_ATTEMPTS = "process_died", 3
+"""What is made in the background is begun again, with a number of its own, where a process has died."""
 
 SETTLING_S = 1.0
 """A client has the last byte of a stream some moments before its request is in the books."""
@@ -39,11 +42,15 @@ def rate(database: Database, caller: Caller, response_id: str, rating: int, comm
         raise InvalidRequest(
             f"Responses can be rated for {LIFETIME_D} days.", param="response_id", code="response_too_old"
         )
-    found = _ended(database, caller.account_id, request_id, accepted_at_ms)
+    for attempt in range(1, MOST_ATTEMPTS + 1):
+        number = ids.of_attempt(request_id, attempt)
+        found = _ended(database, caller.account_id, number, accepted_at_ms)
+        if found is None or found.outcome != DIED:
+            break
     if found is None or found.outcome not in RATED:
         return None
     feedback = Feedback(
-        id=request_id,
+        id=number,
         account_id=caller.account_id,
         key_id=caller.key_id,
         rating=rating,
