@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(ROOMS, ()),
     "fitting": (),
     "metering": VALUES,
+    "terms": (*VALUES, "metering"),
     "trust": (),
     # ---- the edges
     "dialects": (*WAIST, "dialects"),
@@ -80,7 +81,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "ratings.learning": (*VALUES, "routing", "store"),
     # ---- the stories
     "gateway": (
-        *(*VALUES, "routing", "providers", "store", "metering", "money.bill", "models.catalog_changes"),
+        *(*VALUES, "routing", "providers", "store", "metering", "money.bill", "terms", "models.catalog_changes"),
         *("models.health", "keeping.grounds", "keeping.recall", "keeping.transcripts", "ratings.adequacy"),
     ),
     "embeddings": (*VALUES, "routing", "providers", "store", "money.bill", "gateway"),
@@ -101,7 +102,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "running.accounting": (*VALUES, "money.bill", "notices.alerts", "store"),
     "running.examination": (
         *(*VALUES, "money.bill", "money.payments", "models.catalog_changes", "ratings.learning"),
-        *("running.redis_server", "store"),
+        *("models.health", "running.redis_server", "store"),
     ),
     "running.logs": (),
     "running.redis_server": (),
@@ -119,7 +120,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "console": (
         *(*VALUES, "access.naming", "access.oidc", "access.people", "console", "gateway", "jobs"),
         *("keeping.grounds", "keeping.transcripts", "models.catalog_changes", "models.configured"),
-        *("models.listing", "money.codes", "money.payments", "money.receipts", "notices.alerts"),
+        *("models.health", "models.listing", "money.codes", "money.payments", "money.receipts", "notices.alerts"),
         *("notices.webhooks", "routing", "running.examination", "store"),
     ),
     "workers": (
@@ -305,6 +306,7 @@ TESTED_ELSEWHERE = {
     "thermly.console.model_forms": "tests/console/test_console_models.py",
     "thermly.console.model_rows": "tests/console/test_console_models.py",
     "thermly.context": "tests/stories",
+    "thermly.terms": "tests/stories/test_money.py",
     "thermly.trust": "tests/notices/test_webhooks.py",
     "thermly.counting": "tests/stories/test_gemini_surface.py",
     "thermly.dialects": "values without code",

@@ -10,7 +10,6 @@ No transaction, lock or connection is held while an upstream is asked. Failover 
 """
 
 import datetime
-import functools
 import random
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -52,9 +51,8 @@ from thermly.store import money
 from thermly.store.db import Database
 from thermly.store.money import Closing
 from thermly.store.owners import Owner
+from thermly.terms import Terms
 
-SHORT_ANSWER_TOKENS = 16  # an account that cannot pay this much more is out of credit
-BYTES_PER_TOKEN = 4  # of produced text, where the upstream never told its usage
 RETRY_PAUSE_S = (0.1, 0.4)
 ASKED_LAST = "failed just before, so asked last"
 TOO_DEAR = "more than the balance pays for"
@@ -106,12 +104,11 @@ class Gateway:
     def check(self, request: ChatRequest, caller: Caller) -> None:
         """Raise what would be raised at once for this request, before anything is held or asked."""
         self.look()
-        size = pricing.measure(request)
-        target = self.plan(request, caller, size.estimate).targets[0]
+        terms = Terms(request)
+        target = self.plan(request, caller, terms.size.estimate).targets[0]
         with self.database.each() as tx:
             funds = money.funds(tx, caller.account_id, caller.key_id, clock.now_ms())
-        input_bound = _input_bound(size, target)
-        if pricing.affordable_output(funds.least, input_bound, request.n, target.price) < _shortest(request):
+        if terms.affordable(target, funds.least) < terms.shortest:
             raise refusal(funds)
 
     def plan(self, request: ChatRequest, caller: Caller, input_tokens: int | None = None) -> routing.Plan:
@@ -174,6 +171,7 @@ class Answer:
         unseen: bool = False,
     ) -> None:
         self._gateway, self._request, self._caller = gateway, request, caller
+        self._terms = Terms(request)
         self._unseen = unseen or not request.stream
         self._bill = Bill(gateway.books, caller, surface, request.model, number=number)
         self.id, self.started_ms = self._bill.id, self._bill.started_ms
@@ -212,10 +210,6 @@ class Answer:
         finally:
             self.close()
 
-    @functools.cached_property
-    def _size(self) -> pricing.Size:
-        return pricing.measure(self._request)
-
     # ---- the story
 
     def _tell(self) -> Iterator[Event]:
@@ -229,7 +223,7 @@ class Answer:
                 if isinstance(event, Done):
                     outcome = "ok"  # whoever stops listening now has the whole answer
                     if event.usage is None:
-                        event = msgspec.structs.replace(event, usage=self._charged(outcome, self._meter))
+                        event = msgspec.structs.replace(event, usage=self._terms.charged(outcome, self._meter))
                 self._meter.see(event)
                 yield event
         except GeneratorExit:
@@ -253,7 +247,7 @@ class Answer:
         return reply
 
     def _route(self) -> tuple[Target, ...]:
-        self.plan = self._gateway.plan(self._request, self._caller, self._size.estimate)
+        self.plan = self._gateway.plan(self._request, self._caller, self._terms.size.estimate)
         self.complexity_level = self.plan.judgement.level
         targets = self.plan.targets
         if self.smart and (cooling := self._gateway.health.cooling()):
@@ -300,9 +294,9 @@ class Answer:
     def _escalate(self, told: list[Event], fault: str, better: Target) -> Iterator[Event]:
         """The answer of the better target, paid beside the one that is there; without it, that one."""
         assert self.target is not None
-        used = self._charged("ok", _watch(Meter(), told)) or Usage()
-        cost, bound = pricing.cost(used, self.target.price), self._output_bound(better)
-        if not self._bill.hold(cost + self._ceiling(better, bound)):
+        used = self._terms.charged("ok", _watch(Meter(), told)) or Usage()
+        cost, bound = pricing.cost(used, self.target.price), self._terms.output_bound(better)
+        if not self._bill.hold(cost + self._terms.ceiling(better, bound)):
             self._passed += ((better.model.id, TOO_DEAR),)
             yield from told
             return
@@ -368,36 +362,19 @@ class Answer:
 
         Raises InsufficientFunds for the first target; a dearer one that cannot be paid is passed over (None).
         """
-        request, price, bill = self._request, target.price, self._bill
-        input_bound, bound = self._input_bound(target), self._output_bound(target)
+        bill, terms = self._bill, self._terms
+        bound = terms.output_bound(target)
         for _ in range(3):
-            if bill.hold(self._ceiling(target, bound)):
+            if bill.hold(terms.ceiling(target, bound)):
                 return bound
             funds = bill.funds()
-            payable = funds.least + (bill.held_nanousd or 0)
-            bound = min(bound, pricing.affordable_output(payable, input_bound, request.n, price))
-            if bound < _shortest(request):
+            bound = min(bound, terms.affordable(target, funds.least + (bill.held_nanousd or 0)))
+            if bound < terms.shortest:
                 break
             self._lowered = True
         if first:
             raise refusal(funds)
         return None
-
-    def _ceiling(self, target: Target, output_bound: int) -> int:
-        return pricing.ceiling(self._input_bound(target), output_bound, self._request.n, target.price)
-
-    def _input_bound(self, target: Target) -> int:
-        return _input_bound(self._size, target)
-
-    def _output_bound(self, target: Target) -> int:
-        request, model = self._request, target.model
-        bound = min(
-            request.max_output_tokens or model.max_output_tokens,
-            request.output_bound or model.max_output_tokens,
-            model.max_output_tokens,
-        )
-        room = model.context_window - self._size.estimate
-        return max(SHORT_ANSWER_TOKENS, min(bound, room)) if request.max_output_tokens is None else bound
 
     def _settle(self, outcome: str) -> None:
         """The one place where a hold is closed."""
@@ -408,7 +385,7 @@ class Answer:
             return
         if not self._meter.began and outcome == "client_gone":
             _watch(self._meter, self._told)  # who left before it was decided which answer is given
-        used = self._charged(outcome, self._meter)
+        used = self._terms.charged(outcome, self._meter)
         if used is None or target is None:
             closing = self._closing("released", outcome, Usage())
         else:
@@ -472,18 +449,6 @@ class Answer:
             return grounds.written(())
         return grounds.written(plan.judgement.reasons, plan.tier, (*plan.passed_over, *self._passed), self._failed)
 
-    def _charged(self, outcome: str, meter: Meter) -> Usage | None:
-        """What is to be paid for; None: nothing, since nothing came."""
-        if meter.usage is not None:
-            return meter.usage
-        if not meter.began or (outcome != "ok" and not meter.produced_bytes and outcome != "client_gone"):
-            return None
-        if not self._request.stream and outcome != "ok":
-            return None  # a whole reply that broke off was never given to anybody
-        early = meter.early or Usage(input_tokens=self._size.estimate)
-        output = -(-meter.produced_bytes // BYTES_PER_TOKEN)
-        return msgspec.structs.replace(early, output_tokens=output, estimated=True)
-
     def _baseline(self, used: Usage) -> int:
         return pricing.cost(used, self._best) if self._best else 0
 
@@ -514,15 +479,6 @@ def _watch(meter: Meter, events: Iterable[Event]) -> Meter:
     for event in events:
         meter.see(event)
     return meter
-
-
-def _input_bound(size: pricing.Size, target: Target) -> int:
-    return min(size.bound(target.provider.kind), target.model.context_window)
-
-
-def _shortest(request: ChatRequest) -> int:
-    """The least that an answer must be able to say."""
-    return min(SHORT_ANSWER_TOKENS, request.max_output_tokens or SHORT_ANSWER_TOKENS)
 
 
 def _rank(target: Target) -> int:
