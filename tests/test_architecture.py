@@ -39,9 +39,10 @@ VALUES = (
     "plans",
     "pricing",
     "settings",
+    "sources",
     "vectors",
 )
-WAIST = ("cards", "errors", "exchange", "pictures", "vectors")
+WAIST = ("cards", "errors", "exchange", "pictures", "sources", "vectors")
 SMALL = ("amounts", "caller", "caps", "errors", "exchange", "ids", "plans", "settings")
 ROOMS = ("access", "keeping", "models", "money", "notices", "ratings", "running")
 """Rooms whose modules are told apart; of the others it matters only that something is in there."""
@@ -102,7 +103,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "running.accounting": (*VALUES, "money.bill", "notices.alerts", "store"),
     "running.examination": (
         *(*VALUES, "money.bill", "money.payments", "models.catalog_changes", "ratings.learning"),
-        *("models.health", "running.redis_server", "store"),
+        *("models.configured", "models.health", "running.redis_server", "store"),
     ),
     "running.logs": (),
     "running.redis_server": (),

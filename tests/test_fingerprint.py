@@ -42,6 +42,7 @@ OTHER = {
     "web_search": {},
     "tuning": Tuning(seed=1),
     "extras": EXTRAS,
+    "means": "gpt-4o",
 }
 OTHER_TUNING = {
     "temperature": 0.5,

@@ -19,7 +19,7 @@ from thermly.store.money import Closing
 
 USED = Usage(input_tokens=100, cached_input_tokens=40, output_tokens=7, reasoning_tokens=3)
 HIT = Closing(state="settled", outcome="ok", cache="hit", model="gpt-4o")
-FAILED = Closing(state="released", outcome="unavailable")
+FAILED = Closing(state="released", outcome="unavailable", model="o3")
 
 
 @pytest.fixture
@@ -72,6 +72,7 @@ def test_what_has_ended_is_counted_by_model(base: Database) -> None:
     tokens = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
     assert [found[f"{name}_total{{model=gpt-4o}}"] for name in tokens] == [200, 80, 14, 6]
     assert found["failures_total{model=none}"] == found["requests_total{model=none}"] == 1
+    assert found["failures_total{model=o3}"] == 0, "it was only asked last"
     assert found["cost_usd_total{model=gpt-4o}"] == 1.500001001
     assert found["baseline_usd_total{model=o3}"] == 6e-9
     assert found["balance_usd"] == 5 - 1.500001003

@@ -165,7 +165,7 @@ def test_schemas_and_unknown_fields_are_read_by_the_upstream_too():
         (Media("audio", url="https://x.example/a.mp3"), "", 1_048_576, 1_049_000),
         (Media("file", "application/pdf", base64.b64encode(bytes(9_000)).decode()), "", 50_000, 60_000),
         (Media("file", "text/csv", base64.b64encode(bytes(9_000)).decode()), "", 9_000, 9_100),
-        (Media("file", extras={"openai": {"file_id": "file-1"}}), "", 1_048_576, 1_049_000),
+        (Media("file", url="https://x.example/a.pdf"), "", 1_048_576, 1_049_000),
     ],
 )
 def test_media_are_bounded_by_the_dearest_counting(media, kind, least, most):
@@ -197,6 +197,25 @@ def test_an_image_that_nobody_has_seen_is_estimated_as_a_common_one():
     empty = pricing.estimate_input_tokens(ask(Text("")))
     for image in (Media("image", url="https://x.example/a.png"), Media("image", data="AAAA")):
         assert pricing.estimate_input_tokens(ask(image)) - empty == 765
+
+
+@pytest.mark.parametrize(
+    ("wire", "facts", "fills"),
+    [
+        ("gemini", {"tools": [{"codeExecution": {}}]}, True),
+        ("gemini", {"tools": [{"functionDeclarations": [], "urlContext": {}}]}, True),
+        ("gemini", {"tools": [{"computerUse": {}}]}, False),
+        ("anthropic", {"tools": [{"type": "web_fetch_20260318"}]}, True),
+        ("anthropic", {"tools": [{"type": "mcp_toolset"}]}, True),
+        ("anthropic", {"mcp_servers": [{"url": "https://x"}]}, True),
+        ("anthropic", {"tools": [{"type": "tool_search_tool_regex_20251119"}]}, False),
+        ("anthropic", {"tools": [{"type": "news"}]}, True),
+        ("openai", {"x": 1}, False),
+    ],
+)
+def test_what_a_vendors_own_tool_brings_in_may_fill_the_window(wire, facts, fills):
+    bound = pricing.bound_input_tokens(ask(Text("hi"), extras={wire: facts}))
+    assert (bound > pricing.UNKNOWN_MEDIA_BOUND) == fills
 
 
 def test_pages_of_a_web_search_are_as_many_as_a_model_can_read():

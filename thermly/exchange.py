@@ -131,6 +131,7 @@ class ChatRequest(Struct, frozen=True):
     `max_output_tokens` is what the client asked for, `output_bound` the most its surface allows (both count
     tokens per choice, thoughts included; None: the model's own limit). `wishes` are about the writing of the
     reply and mean nothing outside the dialect that read them. `fresh`: do not answer from the cache.
+    `means`: the catalogue's name of the model, where it was asked for by an id that the catalogue does not have.
     """
 
     model: str
@@ -151,6 +152,12 @@ class ChatRequest(Struct, frozen=True):
     fresh: bool = False
     wishes: tuple[str, ...] = ()
     extras: Extras = None
+    means: str = ""
+
+    @property
+    def known_model(self) -> str:
+        """The model by a name that the catalogue may have."""
+        return self.means or self.model
 
     def needs(self) -> frozenset[str]:
         """The capabilities a model must have to serve this request; the words are the catalogue's `can`."""

@@ -34,7 +34,7 @@ class Family(Struct, frozen=True):
 
 # Each of the sums of a model: the counter's name, what it says. Money is kept in nano-dollars and told in dollars.
 COUNTERS = {
-    "requests": ("requests_total", "Requests that have ended, by the model that answered or was asked last."),
+    "requests": ("requests_total", "Requests that have ended, by the model that answered; none: no model did."),
     "failures": ("failures_total", "Of these, those that were not answered."),
     "cache_hits": ("cache_hits_total", "Of these, those that were answered from the cache."),
     "input_tokens": ("input_tokens_total", "Tokens read, cached ones included."),

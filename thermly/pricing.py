@@ -23,6 +23,10 @@ UNKNOWN_MEDIA_BOUND = 1_048_576
 """Input whose size only the upstream can see (a file or sound by address or id, pages of a web search): the
 largest context window in use. Callers lower any bound to the model's own window: none reads more."""
 
+QUIET_TOOLS = ("functionDeclarations", "computer", "browser_toolset_", "tool_search_tool_")
+"""How the names begin of tools by which a vendor reads nothing that is not in the request. Any other that it runs
+may fill the model's window: with pages, results of programs, what another server says."""
+
 IMAGE_BOUND = 48_169
 """gpt-4o-mini counts 2,833 + 5,667 per tile and scales an image to eight tiles at most. Others stay below: gpt-4o
 1,445; patch-counting OpenAI models at most 10,000 patches x 1.62; Gemini 258 for each 768-pixel tile."""
@@ -127,11 +131,22 @@ def measure(request: ChatRequest) -> Size:
         size += len(msgspec.json.encode(request.response_format))
     if request.extras:
         size += len(msgspec.json.encode(request.extras))
-    searches = int(request.web_search is not None)
+    searches = int(request.web_search is not None or _fetches(request))
     media = tuple(request.media())
     if not media:
         return Size(size, len(request.messages), instructed, unknown=searches)
     return _with_media(Size(size, len(request.messages), instructed, unknown=searches), media)
+
+
+def _fetches(request: ChatRequest) -> bool:
+    for facts in (request.extras or {}).values():
+        if facts.get("mcp_servers"):
+            return True
+        for row in facts.get("tools") or ():
+            names = (row["type"],) if "type" in row else row.keys()
+            if not all(name.startswith(QUIET_TOOLS) for name in names):
+                return True
+    return False
 
 
 def _message_bytes(message: Message) -> int:

@@ -79,8 +79,9 @@ def test_a_bad_request_keeps_its_id_and_odd_contents_are_read_as_nothing():
     assert [found["tier"] for found in answered(asked(None), asked(4), asked({}), asked("\ud800"))] == ["fast"] * 4
 
 
-def test_blank_lines_are_passed_over():
-    assert list(answers([b"\n", b"  \n"], SHIPPED, AS_SHIPPED)) == []
+def test_a_blank_line_is_answered_as_one_that_is_no_request():
+    found = [json.loads(answer) for answer in answers([b"\n", b"  \n"], SHIPPED, AS_SHIPPED)]
+    assert [row["id"] for row in found] == [None, None] and all(row["error"] for row in found)
 
 
 def test_tiers_follow_the_quality_and_scores_what_was_learned_here():

@@ -152,6 +152,37 @@ def test_doctor_finds_nothing_where_nothing_is_wrong(run: Run, base: Database) -
     assert len(lines) == len(checks(run, 0)) and all(line.startswith("ok ") for line in lines)
 
 
+def test_doctor_warns_of_a_tier_whose_models_have_all_failed_and_passes(
+    run: Run, base: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def line() -> str:
+        return next(line for line in run("doctor").stdout.splitlines() if "targets:" in line)
+
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "secret")
+    (fast,) = json.loads(run("route", "--json", "--model", "fast", "Hello!").stdout)
+    served = [fast["model"], *fast["then"]]
+    tiers = {row["model"]: row["tier"] for row in json.loads(run("models", "--json").stdout)}
+    for i, name in enumerate(served):
+        with base.begin() as tx:
+            limits.cool(tx, f"anthropic/{name}", "overloaded", 4 * 10**12, 1000, 1000)
+        if any(tiers[left] == "fast" for left in served[i + 1 :]):
+            assert line().startswith("ok    targets: anthropic/")
+        elif i < len(served) - 1:
+            assert line().startswith("warn  targets: Every model of the tier")
+    assert line().startswith("warn  targets: Every model of every tier (fast, balanced, best) has failed")
+    assert "(overloaded)" in line()
+    found = json.loads(run("doctor", "--json").stdout)
+    assert [f["check"] for f in found if f["warning"]] == ["targets"] and all(f["ok"] for f in found)
+
+
+def test_doctor_warns_of_them_where_the_servers_keys_are_not_set(run: Run, base: Database) -> None:
+    for row in json.loads(run("models", "--json").stdout):
+        if row["tier"] == "best":
+            with base.begin() as tx:
+                limits.cool(tx, f"{row['provider']}/{row['model']}", "overloaded", 4 * 10**12, 1000, 1000)
+    assert "warn  targets: Every model of the tier best has failed" in run("doctor").stdout
+
+
 @pytest.mark.parametrize(
     ("damage", "says"),
     [

@@ -32,6 +32,7 @@ def test_a_member_says_where_it_wants_to_be_told(stack: Stack, member: Visitor):
     assert wishes(stack, member.account_id) == wanted
     page = member.page("/billing")
     assert 'value="2.50"' in page and "Send a test" in page
+    assert "An https:// or http:// address, which the internet can reach;" in page
     assert "Saved." in save(member, below="", email="", webhook="")[1]
     assert wishes(stack, member.account_id) == (None, "", "")
     assert "Send a test" not in member.page("/billing")
@@ -124,6 +125,7 @@ def test_a_request_that_empties_an_account_is_told_by_mail_and_webhook(
     member = Visitor(reached, person_id, email, caller.account_id)
     member.sign_in()
 
+    assert "own network too; a JSON object" in member.page("/billing")
     status, text = save(member, below="99.99999", email="money@example.com", webhook=webhook.url)
     assert status == 200 and "Saved." in text and "No mail server" not in text, text
     said = member.post("/billing/alerts/test", of="/billing").text

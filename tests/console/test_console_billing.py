@@ -24,10 +24,10 @@ def once(page: str) -> str:
     return found[1]
 
 
-def add(admin: Visitor, account_id: str, amount: str, note: str = "") -> tuple[int, str]:
+def add(admin: Visitor, account_id: str, amount: str, note: str = "", sure: str = "") -> tuple[int, str]:
     """Fill the form in as a browser does; status and text of the page that follows."""
     path = f"/billing?account={account_id}"
-    form = {"once": once(admin.page(path)), "amount": amount, "note": note}
+    form = {"once": once(admin.page(path)), "amount": amount, "note": note, "sure": sure}
     response = admin.post(f"/billing/credit?account={account_id}", form, of=path)
     return response.status_code, response.text
 
@@ -91,13 +91,13 @@ def test_an_admin_sees_all_accounts_and_each(stack: Stack, member: Visitor, admi
 
 
 def test_an_admin_adds_credit_and_takes_it_back(stack: Stack, member: Visitor, admin: Visitor):
-    before = balance(stack, member.account_id)
+    before, whose = balance(stack, member.account_id), name(stack, member.account_id)
     status, text = add(admin, member.account_id, "12.345678901", f"invoice {SCRIPT}")
-    assert status == 200 and "12.345678901 USD added." in text
+    assert status == 200 and f"Added $12.345678901 to {whose}; its balance is $112.35." in text
     assert SCRIPT not in text and "invoice &lt;script&gt;" in text
     assert SCRIPT not in member.page("/billing")
     status, text = add(admin, member.account_id, "-2", "=too much")
-    assert status == 200 and "2.00 USD taken back." in text
+    assert status == 200 and f"Took $2.00 from {whose}; its balance is $110.35." in text
     assert balance(stack, member.account_id) - before == parse_usd("10.345678901")
     rows = ledger(member)
     assert [(row["kind"], row["note"], row["amount_usd"]) for row in rows[:2]] == [
@@ -135,6 +135,40 @@ def test_an_amount_that_cannot_be_is_refused_at_its_field(
     assert balance(stack, member.account_id) == before
 
 
+def test_taking_more_than_there_is_asks_first(stack: Stack, member: Visitor, admin: Visitor):
+    whose = name(stack, member.account_id)
+    status, text = add(admin, member.account_id, "-2000", "a slip")
+    assert status == 422 and f"the balance of {whose} would be" in text and "−$1,900.00" in text
+    assert 'value="a slip"' in text and "Take $2,000.00 all the same" in text and 'data-confirm=""' in text
+    sure = re.search(r'name="sure" value="(-?\d+)"', text)
+    assert sure and balance(stack, member.account_id) == 100 * NANO
+    status, text = add(admin, member.account_id, "-3000", "", sure[1])
+    assert status == 422 and "−$2,900.00" in text, "another amount is asked about anew"
+    status, text = add(admin, member.account_id, "-2000", "", sure[1])
+    assert status == 200 and f"Took $2,000.00 from {whose}; its balance is −$1,900.00." in text
+    assert balance(stack, member.account_id) == -1900 * NANO
+    assert "nothing left" in member.page("/billing") and "less than a day" not in member.page("/billing")
+    assert add(admin, member.account_id, "1")[0] == 200, "to give needs no question"
+
+
+def test_below_the_lowest_balance_the_sentence_is_of_that_side(stack: Stack, member: Visitor, admin: Visitor):
+    stack.change("UPDATE account SET balance_nanousd = -1 WHERE id = :id", id=member.account_id)
+    status, text = add(admin, member.account_id, "-1000000000")
+    assert status == 422 and "An account owes at most 1,000,000,000 dollars." in text
+    stack.change("UPDATE account SET balance_nanousd = :b WHERE id = :id", b=100 * NANO, id=member.account_id)
+
+
+def test_what_is_spent_lasts_for_no_day_more(stack: Stack, arrive: Arrive, caller: Caller):
+    member = arrive(account_id=caller.account_id)
+    caller.told(model="gpt-4o")
+    caller.usage(1)
+    (before,) = stack.rows("SELECT balance_nanousd AS b FROM account WHERE id = :id", id=caller.account_id)
+    stack.change("UPDATE account SET balance_nanousd = 0 WHERE id = :id", id=caller.account_id)
+    page = member.page("/billing")
+    stack.change("UPDATE account SET balance_nanousd = :b WHERE id = :id", b=before["b"], id=caller.account_id)
+    assert "nothing left" in page and "less than a day" not in page
+
+
 def test_a_note_that_is_too_long_is_refused(member: Visitor, admin: Visitor):
     status, text = add(admin, member.account_id, "1", "x" * 201)
     assert status == 422 and 'id="note-error"' in text
@@ -154,7 +188,7 @@ def test_a_form_that_is_sent_twice_adds_once(stack: Stack, member: Visitor, admi
         return requests.post(url, data=form, cookies=cookies, timeout=60).text
 
     texts = at_once(6, send)
-    assert sum("5.00 USD added." in text for text in texts) <= 1
+    assert sum("Added $5.00 to" in text for text in texts) <= 1
     assert balance(stack, member.account_id) - before == 5 * NANO
 
 

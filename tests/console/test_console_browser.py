@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
 from stories.stack import Caller, Stack, mark, wait_for
 
 from console.conftest import Arrive, Guest
+from thermly import ids
 from thermly.money import codes
+from thermly.store import accounts
 
 PAGES = (
     *("/", "/keys", "/keys/new", "/billing", "/billing/codes", "/usage", "/models", "/models/changes"),
@@ -49,6 +52,86 @@ def test_every_page_can_be_used_by_everybody(chromium: Any, furnished: Any, sche
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= page.viewport_size["width"], f"{path} is wider than the {size}"
         assert page.locator("h1").count() == 1, path
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_long_names_push_nothing_out_of_sight(chromium: Any, stack: Stack, arrive: Arrive, size: str):
+    long = "W" * 80 + ids.new()
+    with stack.database.begin() as tx:
+        made = accounts.create(tx, long, "standard", time.time_ns() // 1_000_000)
+        assert made is not None
+        accounts.credit(tx, made.id, 10**9, "grant", "", 1)
+    visitor = arrive("admin", made.id)
+    Caller(stack, made.id, stack.key(made.id, name="M" * 90)).told("Hello", "gpt-4o-mini")
+    page = Guest(chromium, visitor).open("/", size)
+    whole = page.viewport_size["width"]
+    for path in (*PAGES, f"/?account={made.id}", f"/billing?account={made.id}", f"/accounts/{made.id}"):
+        page.goto(visitor.base + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= whole, path
+        right = "all => all.map(one => one.getBoundingClientRect().right)"
+        ends = page.eval_on_selector_all("select, .actions > *", right)
+        assert max(ends, default=0) <= whole, path
+    page.goto(visitor.base + "/billing")
+    row = page.locator(f'tr:has(.name[title="{long}"])')
+    assert row.locator(".name").bounding_box()["width"] <= whole / 2
+    balance = row.locator("td").first.bounding_box()
+    ended = row.locator(".name").bounding_box()
+    assert ended["x"] + ended["width"] <= balance["x"], "a name stays in its cell"
+    assert balance["x"] + balance["width"] < whole, "the first number is in sight"
+
+
+def test_times_are_the_same_with_script_and_say_the_readers_own_besides(chromium: Any, furnished: Any):
+    page = Guest(chromium, furnished).open("/keys")
+    times = page.locator("time")
+    assert times.count()
+    for told in times.all():
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", told.text_content())
+        assert told.get_attribute("title").startswith("Here: ")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_table_that_goes_on_shows_a_shade_at_its_end(chromium: Any, furnished: Any, scheme: str):
+    page = Guest(chromium, furnished).open("/usage", "phone", scheme)
+    style = "getComputedStyle(document.querySelector('.table'))"
+    attachment, drawn = (page.evaluate(f"{style}.{name}") for name in ("backgroundAttachment", "backgroundImage"))
+    assert attachment.split(", ") == ["local", "local", "scroll", "scroll", "scroll"]
+    assert drawn.count("linear-gradient") == 4
+    head = page.locator(".table thead th").first
+    colour = head.evaluate("one => getComputedStyle(one).backgroundColor")
+    assert colour.startswith("rgba"), "it is seen through the head"
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_what_is_explained_is_chosen_in_lines(chromium: Any, furnished: Any, size: str):
+    page = Guest(chromium, furnished).open("/models/explain", size)
+    select = page.locator("#model").bounding_box()
+    button = page.get_by_role("button", name="Explain").bounding_box()
+    boxes = [one.bounding_box() for one in page.locator(".wish label.check").all()]
+    assert len(boxes) == 3 and all(box["y"] + box["height"] <= button["y"] for box in boxes)
+    if size == "desktop":
+        middles = [box["y"] + box["height"] / 2 for box in (select, *boxes)]
+        assert max(middles) - min(middles) < 4
+    else:
+        assert {box["x"] for box in boxes} == {select["x"]}
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_whoever_moves_a_model_can_go_on_moving_it(chromium: Any, furnished: Any, script: bool):
+    context = chromium.new_context(java_script_enabled=script)
+    base = furnished.stack.url
+    context.add_cookies([{"name": c.name, "value": c.value, "url": base} for c in furnished.http.cookies])
+    page = context.new_page()
+    page.goto(furnished.base + "/models")
+    moved, focused = page.locator("section[aria-labelledby=fast] tbody tr").nth(2), []
+    name = moved.locator("th a").inner_text()
+    button = page.get_by_role("button", name=f"Move {name} up")
+    button.focus()
+    for _ in range(2):
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+        focused.append(page.locator(":focus").inner_text())
+    assert [" ".join(words.split()) for words in focused] == [f"↑ Move {name} up", f"↓ Move {name} down"]
+    assert furnished.post("/models/order/fast", of="/models").status_code == 200
 
 
 def test_the_way_of_a_key(chromium: Any, stack: Stack, arrive: Arrive):

@@ -3,7 +3,9 @@
 import sys
 from xml.etree import ElementTree
 
-from thermly.console.drawing import Series, bars, shares
+import pytest
+
+from thermly.console.drawing import STEPS, Series, bars, marks, shares
 
 LABELS = ["1 Nov", "2 Nov", "<b>"]
 
@@ -44,3 +46,18 @@ def test_shares_fill_the_bar():
 def test_no_import_hook_is_left_behind():
     drawn(Series("fast", "fast", [1]), labels=["1 Nov"])
     assert all(hasattr(finder, "find_spec") for finder in sys.meta_path)
+
+
+@pytest.mark.parametrize("top", [1, 2, 3, 5, 7, 10, 11, 240, 999, 1e9, 0.1, 0.3, 0.7, 2.4, 0.0000123, 123.4])
+def test_marks_are_round_and_at_equal_distances(top: float):
+    found = marks([0, top, top / 2 if top < 1 else 1])
+    assert found[0] == 0 and top <= found[-1] <= 2 * top + 1e-12 and 2 <= len(found) <= STEPS + 1
+    assert [a + found[1] for a in found[:-1]] == pytest.approx(found[1:])
+    assert not float(top).is_integer() or all(float(mark).is_integer() for mark in found), "nobody asks half a time"
+    assert marks([]) == marks([0, 0]) == [0]
+
+
+def test_every_mark_that_is_drawn_has_its_words():
+    tree = drawn(Series("fast", "fast", [120, 0, 20]), Series("best", "best", [120, 4, 6]))
+    words = [e.text for e in tree.iter("{http://www.w3.org/2000/svg}text")]
+    assert [w for w in words if w and w.endswith("pieces")] == [f"{n} pieces" for n in (0, 100, 200, 300)]

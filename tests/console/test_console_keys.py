@@ -137,9 +137,9 @@ def test_the_list_says_what_is_the_matter_with_a_key(stack: Stack, member: Visit
     page = member.page("/keys")
     live, revoked = page.split("<details")
     for name, state in (("running", "active"), ("late", "expired"), ("spent", "cap reached")):
-        row = live[live.index(f">{name}</a>") :]
+        row = live[live.index(f">{name}</span></a>") :]
         assert f">{state}</span>" in row[: row.index("</tr>")], name
-    assert "1 revoked" in revoked and ">gone</a>" in revoked and ">gone</a>" not in live
+    assert "1 revoked" in revoked and ">gone</span></a>" in revoked and ">gone</span></a>" not in live
     with stack.database.begin() as tx:
         accounts.disable(tx, member.account_id, 1)
     assert member.page("/keys").count("account disabled") == 3
@@ -243,3 +243,30 @@ def test_script_in_a_name_is_harmless_everywhere(stack: Stack, member: Visitor):
     pages.append(member.post(f"/keys/{key.id}/revoke", of=f"/keys/{key.id}").text)
     for page in pages:
         assert EVIL not in page and html.escape(EVIL) in page
+
+
+def test_the_playgrounds_key_is_told_apart_and_not_counted(stack: Stack, member: Visitor, admin: Visitor):
+    member.page("/playground")
+    page = member.page("/keys")
+    assert "No key in use" in page and "The playground&#39;s key" in page and ">playground</span>" in page
+    (row,) = stack.rows("SELECT id FROM api_key WHERE account_id = :id", id=member.account_id)
+    stack.change("UPDATE api_key SET name = 'another name' WHERE id = :id", id=row["id"])
+    page = member.page(f"/keys/{row['id']}")
+    assert ">playground</span>" in page and "made it by itself" in page
+    assert "Keys that may use it" not in member.page("/models/model/gpt-4o")
+    in_use = re.compile(r"<dt>Keys in use</dt><dd>(\d+)</dd>")
+    path = f"/accounts/{member.account_id}"
+    assert in_use.findall(admin.page(path)) == ["0"]
+    text, _ = made(member, name="Playground")
+    assert in_use.findall(admin.page(path)) == ["1"]
+    page = member.page("/keys")
+    assert "No key in use" not in page and page.count(">playground</span>") == 1
+    assert ">playground</span>" not in member.page(f"/keys/{stored(stack, text).id}"), "the name makes none"
+    member.post(f"/keys/{row['id']}/revoke", of="/keys")
+    assert member.page("/keys").count(">playground</span>") == 1 and in_use.findall(admin.page(path)) == ["1"]
+
+
+def test_the_page_says_when_a_cap_begins_to_count_anew(stack: Stack, member: Visitor):
+    text, _ = made(member, cap="3", cap_period="month")
+    page = member.page(f"/keys/{stored(stack, text).id}")
+    assert "Another amount keeps what was spent under the cap so far; another period" in page

@@ -107,6 +107,34 @@ def test_a_cache_hit_and_a_failure(stack: Stack, member: Visitor, calm: None):
     assert listed(member, "?cache=hit") == [hit["id"]]
 
 
+def test_where_nobody_answered_list_download_and_page_say_so(stack: Stack, member: Visitor, calm: None):
+    caller = of(stack, member)
+    try:
+        assert caller.ask(order("status=529"), "auto").status_code == 503
+    finally:
+        stack.calm()
+    (row,) = caller.usage()
+    assert row["model"] and row["state"] == "released"
+    assert "answered by" not in plain(member.page("/usage"))
+    (told,) = rows(member)
+    assert (told["asked"], told["answered"], told["provider"]) == ("auto", "", "")
+    page = plain(member.page(f"/usage/{row['id']}"))
+    assert f"Answered by nobody ( {row['model']} was asked last)" in page.replace("(", "( ").replace("(  ", "( ")
+    assert "Why there is no answer" in page
+    assert listed(member, f"?model={row['model']}") == []
+
+
+def test_an_answer_that_broke_off_was_somebodys(stack: Stack, member: Visitor, calm: None):
+    caller = of(stack, member)
+    stream = caller.stream(order("cut=3"), "gpt-4o")
+    stack.calm()
+    (row,) = caller.usage()
+    assert stream.error and row["state"] == "settled" and row["outcome"] == "upstream_failed"
+    assert [told["answered"] for told in rows(member)] == ["gpt-4o"]
+    page = plain(member.page(f"/usage/{row['id']}"))
+    assert "Answered by gpt-4o of openai (not to the end)" in page and "Why gpt-4o" in page
+
+
 def test_filters_of_the_address(stack: Stack, member: Visitor):
     one, two = of(stack, member, name="one"), of(stack, member, name="two")
     one.told(f"Hello {mark()}", "gpt-4o")

@@ -86,9 +86,26 @@ def test_a_target_that_cools_down_is_told_with_its_reason(stack: Stack, member: 
     try:
         for path in ("/models", "/models/model/gpt-4.1"):
             text = text_of(member.page(path))
-            assert re.search(r"cooling down until \d{4}-\d\d-\d\d \d\d:\d\d UTC because: upstream timeout", text)
+            assert re.search(r"cooling down until [\d-]{10} \d\d:\d\d:\d\d UTC because: upstream timeout", text)
     finally:
         stack.change("DELETE FROM cooldown WHERE target = 'openai/gpt-4.1'")
+
+
+def test_a_tier_whose_models_have_all_failed_is_told_of(stack: Stack, member: Visitor):
+    told = "Every model of the tier best has failed of late"
+    names = re.findall(
+        r'/models/model/([^"?]+)"', member.page("/models").partition('id="best"')[2].split("</table>")[0]
+    )
+    assert names and told not in member.page("/models")
+    now_ms = time.time_ns() // 1_000_000
+    try:
+        with stack.database.each() as tx:
+            for name in names:
+                for provider in ("openai", "anthropic", "google", "gemini", "deepseek"):
+                    limits.cool(tx, f"{provider}/{name}", "overloaded", now_ms, 60_000, 120_000)
+        assert told in member.page("/models")
+    finally:
+        stack.calm()
 
 
 def test_a_date_of_more_than_90_days_is_marked(stack: Stack, admin: Visitor):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from stories.stack import Stack, mark, wait_for
+from stories.stack import Stack, mark, order, wait_for
 
 from console.conftest import Arrive, Visitor
 
@@ -44,6 +44,20 @@ def test_sums_are_those_of_the_rows(stack: Stack, arrive: Arrive):
         assert text.count('class="chart"') == 2 and "<title>" in text
 
 
+def test_where_nobody_ever_answered_the_page_says_so(stack: Stack, arrive: Arrive, calm: None):
+    caller = stack.caller()
+    try:
+        assert caller.ask(order("status=529"), "auto").status_code == 503
+    finally:
+        stack.calm()
+    accounted(stack, caller.account_id, 1)
+    visitor = arrive("member", caller.account_id)
+    for path in ("/", "/?span=24h"):
+        text = visitor.page(path)
+        assert figures(text)["Failed"] == "100.0" and "none answered</th>" in text, path
+        assert caller.usage()[0]["model"] not in text and text.count('class="chart"') == 2, path
+
+
 def test_a_member_sees_nothing_of_other_accounts(stack: Stack, member: Visitor, admin: Visitor):
     caller = stack.caller()
     caller.told("Hello", "gpt-4o-mini")
@@ -71,3 +85,26 @@ def test_an_accounts_name_is_no_html(stack: Stack, arrive: Arrive):
     )
     text = visitor.page(f"/?account={visitor.account_id}")
     assert "&lt;script&gt;" in text and "<script>mark" not in text
+
+
+def test_models_beyond_the_first_are_there_too(stack: Stack, arrive: Arrive):
+    caller, models = stack.caller(), [
+        *("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "claude-sonnet-4-5", "claude-haiku-4-5"),
+        *("claude-opus-5-5", "gemini-2.5-flash", "gemini-2.5-pro", "gpt-6-luna"),
+    ]  # fmt: skip
+    for model in models:
+        caller.told("Hello", model)
+    accounted(stack, caller.account_id, len(models))
+    text = arrive("member", caller.account_id).page("/")
+    assert "and 2 more" in text and all(f">{model}</th>" in text for model in models)
+    first, _, rest = text.partition("<details")
+    assert (first.count('<th scope="row">'), rest.count('<th scope="row">')) == (8, 2)
+
+
+def test_members_are_told_that_their_account_is_disabled(stack: Stack, member: Visitor, admin: Visitor):
+    told, path = "is disabled since", f"/?account={member.account_id}"
+    assert told not in member.page("/") and told not in admin.page(path)
+    stack.change("UPDATE account SET disabled_at_ms = 1 WHERE id = :id", id=member.account_id)
+    assert told in member.page("/") and "Ask an admin" in member.page("/")
+    assert f"/accounts/{member.account_id}" in admin.page(path).partition(told)[2].partition("</div>")[0]
+    assert told not in admin.page("/")

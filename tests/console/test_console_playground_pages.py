@@ -123,6 +123,7 @@ def test_failures_are_told_in_words_with_their_number(guest: Guest):
     page.click("[data-send]")
     problem = page.get_by_role("alert")
     problem.get_by_text("Request req_").wait_for()
+    assert page.locator("#form #problem .notice").bounding_box()["y"] < page.viewport_size["height"]
     assert page.locator("#turns > li").count() == 0
     assert page.input_value("#text").startswith("Hello"), "what was asked is not lost"
 

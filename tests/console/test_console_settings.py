@@ -19,7 +19,7 @@ from thermly.console import create
 from thermly.console import settings as page
 from thermly.console.at import At
 from thermly.settings import SETTINGS, read
-from thermly.store import money
+from thermly.store import limits, money
 
 SECRETS = {
     "THERMLY_REDIS_URL": "redis://:hush-redis@127.0.0.1:{port}/0",
@@ -141,14 +141,31 @@ def test_a_settings_file_that_is_broken_meanwhile_is_no_reason_to_fail(started: 
     assert rows(server.page(), "Settings")["THERMLY_PORT"][0] == "1234"
 
 
-def test_a_running_server_is_well(stack: Stack, admin: Visitor):
+def test_a_tier_whose_models_have_all_failed_stands_out(started: Start):
+    server = started(OPENAI_API_KEY="hush", ANTHROPIC_API_KEY="hush")
+    catalog, now_ms = server.gateway.catalog, time.time_ns() // 1_000_000
+    best = [target for model in catalog.tiers["best"] if (target := catalog.target(model))]
+    assert len(best) > 1
+    for target in best:
+        text = server.page(check=True)
+        assert "Every model" not in text and rows(text, "What the checks found")["targets"][0] == "fine"
+        with server.gateway.database.begin() as tx:
+            limits.cool(tx, target.name, "overloaded", now_ms, 60_000, 60_000)
+    told = "Every model of the tier best has failed of late"
+    text = server.page(check=True)
+    assert text.count(told) == 2 and rows(text, "What the checks found")["targets"][0] == "warning"
+    assert "All is well" not in text
+    assert told in server.page() and "Nothing stands out" not in server.page()
+
+
+def test_a_running_server_is_well(stack: Stack, admin: Visitor, calm: None):
     text = admin.page("/settings")
     assert "Nothing stands out" in text and 'class="badge ok">answers' in text
     assert "THERMLY_INSTANCE" in text and str(stack.folder) in text
     assert re.search(r"Accounting and housekeeping</dt><dd>\d+ waiting, \d+ failed, 1 worker<", text)
 
 
-def test_the_checks_run_on_demand(admin: Visitor):
+def test_the_checks_run_on_demand(admin: Visitor, calm: None):
     response = admin.post("/settings/check", of="/settings")
     found = rows(response.text, "What the checks found")
     assert found["balances equal the ledger"][0] == found["database file"][0] == "fine"

@@ -32,6 +32,11 @@ def test_the_exact_amount_is_in_the_title():
     assert 'title="$0.004200001"' in words.money(4_200_001)
 
 
+def test_sentences_tell_amounts_with_all_their_decimals():
+    told = [words.in_full(n) for n in (2_000 * 10**9, -994_010_000_000, 1, 1_234_567_890_000_001)]
+    assert told == ["$2,000.00", "−$994.01", "$0.000000001", "$1,234,567.890000001"]
+
+
 def test_large_numbers_are_short_on_tiles():
     told = [words.short(n) for n in (None, 0, 999, 9_999, 12_300, 3_400_000, 2_000_000_000)]
     assert told == ["–", "0", "999", "9,999", "12.3k", "3.4M", "2.0B"]
@@ -51,6 +56,7 @@ def test_times_are_given_to_the_script_and_to_people_without():
     assert words.moment(1_767_225_600_000) == (
         '<time datetime="2026-01-01T00:00:00+00:00">2026-01-01 00:00 UTC</time>'
     )
+    assert ">2026-01-01 00:00:07 UTC<" in words.moment(1_767_225_607_000, seconds=True)
     assert words.moment(None, "<never>") == '<span class="muted">&lt;never&gt;</span>'
     assert (words.day(1_767_225_600_000), words.day(None)) == ("2026-01-01", "never")
 

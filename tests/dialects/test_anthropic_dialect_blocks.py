@@ -139,6 +139,17 @@ def test_roles_keep_their_places():
     ("user", {"type": "image", **source("url", url="data:x")}, "source.url"),
     ("user", {"type": "image", **source("base64", media_type="image/png", data="A")}, "source.data"),
     ("user", {"type": "image", **source("base64", media_type="image/png", data="====")}, "source.data"),
+    ("user", {"type": "image", **source("base64", media_type="text/html", data="AAAA")}, "source.media_type"),
+    ("user", {"type": "image", **source("url", url="https://generativelanguage.googleapis.com/v1beta/files/x")},
+     "source.url"),
+    ("user", {"type": "document", **source("file", file_id="f")}, "source.file_id"),
+    ("user", {"type": "document", **source("content", content=[{"type": "image", **source("file", file_id="f")}])},
+     "source.content[0].source.file_id"),
+    ("assistant", {"type": "container_upload", "file_id": "f"}, "file_id"),
+    ("assistant", {"type": "web_fetch_tool_result", "content": {"content": {**source("file", file_id="f")}}},
+     "content.content.source.file_id"),
+    ("user", {"type": "tool_addition", "tool": {"type": "tool_definition", "definition": {"name": "f"}}},
+     "tool.definition"),
     ("user", {"type": "document", **DATA, "title": 5}, "title"),
     ("user", {**FOUND, "content": [{"type": "text"}]}, "content[0].text"),
     ("assistant", {**CALL, "input": "{}"}, "input"),
@@ -161,6 +172,23 @@ def test_a_block_in_a_result_is_refused_by_name():
         with pytest.raises(InvalidRequest) as caught:
             said(message("assistant", CALL), answers)
         assert caught.value.param in ("messages[1].content", "messages[1].content[0].tool_use_id")
+
+
+def test_a_result_names_no_stored_file():
+    answer = {**RESULT, "content": [{"type": "news", "source": {"type": "file", "file_id": "f"}}]}
+    with pytest.raises(InvalidRequest) as caught:
+        said(message("assistant", CALL), message("user", answer))
+    assert caught.value.param == "messages[1].content[0].content[0].source.file_id"
+
+
+def test_what_a_tool_was_called_with_may_say_anything():
+    for call in ({**CALL, "input": {"file_id": "f"}}, {**SERVER, "input": {"file_id": "f"}}):
+        assert read_block(call, "assistant")
+
+
+def test_an_image_has_the_usual_name_of_its_type():
+    found = read_block({"type": "image", **source("base64", media_type="image/JPG", data="AAAA")})
+    assert found == Media("image", "image/jpeg", "AAAA")
 
 
 def test_a_long_result_counts():

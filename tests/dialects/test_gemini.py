@@ -168,6 +168,7 @@ G, CALLING = "generationConfig", "toolConfig.functionCallingConfig"
     ({"responseFormat": []}, "responseFormat"),
     ({"routingConfig": {}}, "routingConfig"),
     ({"modelSelectionConfig": {}}, "modelSelectionConfig"),
+    ({"news": 1}, "news"),
     ({"logprobs": 5}, "logprobs"),
     ({"responseLogprobs": True, "logprobs": 21}, "logprobs"),
     ({"responseModalities": ["AUDIO"]}, "responseModalities"),
@@ -213,6 +214,15 @@ def test_a_configuration_is_refused_by_name(fields: JSON, param: str):
     ({"tools": F, "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["f", "x"]}}},
      f"{CALLING}.allowedFunctionNames[1]"),
     ({"safetySettings": {}}, "safetySettings"),
+    ({"systemInstruction": {"parts": [{"text": "a", "fileData": {"fileUri": "files/x"}}]}},
+     "systemInstruction.parts[0].fileData"),
+    ({"tools": [{"googleMaps": {}}]}, "tools[0].googleMaps"),
+    ({"tools": [{"urlContext": {}}, {"google_maps": {}}]}, "tools[1].googleMaps"),
+    ({"tools": [{"fileSearch": {"fileSearchStoreNames": ["fileSearchStores/x"]}}]}, "tools[0].fileSearch"),
+    ({"tools": [{"functionDeclarations": [], "retrieval": {}}]}, "tools[0].retrieval"),
+    ({"tools": [{"mcpServers": []}]}, "tools[0].mcpServers"),
+    ({"tools": [{"news": {}}]}, "tools[0].news"),
+    ({"toolConfig": {"news": {}}}, "toolConfig.news"),
 ])  # fmt: skip
 def test_a_field_is_refused_by_name(fields: JSON, param: str):
     with pytest.raises(InvalidRequest) as caught:
@@ -308,8 +318,8 @@ TALK = [
     {"role": "user", "parts": [
         {"text": "look"},
         {"inlineData": {**IMAGE, "displayName": "d"}, "mediaResolution": {"level": "L"}},
-        {"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/x"}},
-        {"fileData": {"fileUri": "gs://b/v", "mimeType": "video/mp4"}, "videoMetadata": {"fps": 3}},
+        {"fileData": {"fileUri": "https://www.youtube.com/watch?v=x"}},
+        {"fileData": {"fileUri": "https://x/v", "mimeType": "video/mp4"}, "videoMetadata": {"fps": 3}},
         {"inlineData": IMAGE},
     ]},
     {"role": "model", "parts": [
@@ -333,7 +343,7 @@ WHOLE: JSON = {
     "contents": TALK,
     "systemInstruction": {"parts": [{"text": "be kind"}, {"text": "be brief"}]},
     "tools": [
-        {"googleMaps": {"enableWidget": True}},
+        {"computerUse": {"environment": "ENVIRONMENT_BROWSER"}},
         {"urlContext": {}},
         {"functionDeclarations": [
             {"name": "f", "description": "d", "parametersJsonSchema": READ, "behavior": "BLOCKING"},

@@ -65,9 +65,9 @@ def test_roles(role: JSON, wanted: str):
      Media("image", "image/png", url="https://x/a.png",
            extras=own(fileData={"fileUri": "https://x/a.png", "mimeType": "image/png"}))),
     ({"fileData": {"fileUri": "http://x/a.png"}}, Media("file", url="http://x/a.png")),
-    ({"file_data": {"file_uri": "gs://b/a", "mime_type": "video/mp4"}},
-     Media("file", "video/mp4", url="gs://b/a",
-           extras=own(fileData={"fileUri": "gs://b/a", "mimeType": "video/mp4"}))),
+    ({"file_data": {"file_uri": "https://youtu.be/a", "mime_type": "image/png"}},
+     Media("file", "image/png", url="https://youtu.be/a",
+           extras=own(fileData={"fileUri": "https://youtu.be/a", "mimeType": "image/png"}))),
 ])  # fmt: skip
 def test_a_part(part: JSON, wanted: Part):
     assert read_part(part) == wanted
@@ -227,6 +227,10 @@ def test_what_else_a_response_holds():
     ({"inlineData": {"data": DATA}}, "inlineData.mimeType"),
     ({"inlineData": {"data": DATA, "mimeType": "a/b", "mime_type": "a/b"}}, "inlineData.mimeType"),
     ({"fileData": {}}, "fileData.fileUri"),
+    ({"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/x"}}, "fileData.fileUri"),
+    ({"fileData": {"fileUri": "gs://b/a", "mimeType": "video/mp4"}}, "fileData.fileUri"),
+    ({"fileData": {"fileUri": "files/abc"}}, "fileData.fileUri"),
+    ({"inlineData": {"mimeType": "image/tree", "data": "AAAA"}}, "inlineData.mimeType"),
     ({"functionCall": {"name": "f"}}, "functionCall"),
     ({"functionCall": {"args": {}}}, "functionCall.name"),
     ({"functionCall": {"name": "f", "partialArgs": []}}, "functionCall.partialArgs"),

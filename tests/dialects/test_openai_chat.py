@@ -132,8 +132,8 @@ def test_the_surfaces_bound_goes_with_the_request() -> None:
      Message("user", (Media("image", "image/png", "AAAA"),))),
     ({"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}}]},
      Message("user", (Media("audio", "audio/mpeg", "AAAA"),))),
-    ({"role": "user", "content": [{"type": "file", "file": {"file_id": "f1", "filename": "a.pdf"}}]},
-     Message("user", (Media("file", name="a.pdf", extras={"openai": {"file_id": "f1"}}),))),
+    ({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/jpg;base64,AAAA"}}]},
+     Message("user", (Media("image", "image/jpeg", "AAAA"),))),
     ({"role": "user", "content": [{"type": "file", "file": {"file_data": "data:text/plain;base64,AAAA"}}]},
      Message("user", (Media("file", "text/plain", "AAAA"),))),
     ({"role": "user", "content": [{"type": "text", "text": "t", "cache_control": {"type": "ephemeral"}}]},
@@ -156,6 +156,13 @@ def test_tool_results_know_the_name_of_their_tool() -> None:
     assert isinstance(call, ToolCall) and isinstance(result, ToolResult) and call.id == result.call_id
 
 
+GOOGLES = "https://generativelanguage.googleapis.com/v1beta/files/abc"
+
+
+def user(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": parts}]}
+
+
 @pytest.mark.parametrize(("fields", "param"), [
     ({"temperature": 3}, "temperature"),
     ({"metadata": {"k" * 65: "v"}}, "metadata"),
@@ -167,6 +174,21 @@ def test_tool_results_know_the_name_of_their_tool() -> None:
     ({"seed": 2**64}, "seed"),
     ({"top_logprobs": 1}, "top_logprobs"),
     ({"model": 1}, "model"),
+    (user({"type": "file", "file": {"file_id": "file-1"}}), "messages[0].content[0].file.file_id"),
+    (user({"type": "file", "file": {"file_id": "file-1", "file_data": "AAAA"}}),
+     "messages[0].content[0].file.file_id"),
+    (user({"type": "image_url", "image_url": {"url": "data:text/html;base64,AAAA"}}),
+     "messages[0].content[0].image_url.url"),
+    (user({"type": "image_url", "image_url": {"url": "data:;base64,AAAA"}}),
+     "messages[0].content[0].image_url.url"),
+    (user({"type": "image_url", "image_url": {"url": GOOGLES}}), "messages[0].content[0].image_url.url"),
+    ({"messages": [{"role": "assistant", "content": "a", "audio": {"id": "audio_1"}}]}, "messages[0].audio"),
+    ({"modalities": ["audio"], "audio": {"voice": {"id": "voice_1"}, "format": "wav"}}, "audio.voice"),
+    ({"modalities": ["audio"], "audio": {"voice": "voice_1", "format": "wav"}}, "audio.voice"),
+    ({"previous_response_id": "resp_1"}, "previous_response_id"),
+    ({"prompt": {"id": "pmpt_1"}}, "prompt"),
+    ({"container": "cntr_1"}, "container"),
+    ({"data_sources": [{"type": "azure_search"}]}, "data_sources"),
 ])  # fmt: skip
 def test_a_refusal_names_the_field(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:

@@ -101,7 +101,6 @@ def test_media():
         {"type": "input_file", "file_data": "data:text/plain;base64,aGk=", "filename": "a.txt"},
         {"type": "input_file", "file_data": "aGk="},
         {"type": "input_file", "file_url": "https://a/b.pdf"},
-        {"type": "input_file", "file_id": "file-1"},
     ]
     wanted = (
         Media("image", "image/png", "aGk=", extras={"openai": {"detail": "low"}}),
@@ -109,11 +108,17 @@ def test_media():
         Media("file", "text/plain", "aGk=", name="a.txt"),
         Media("file", "application/pdf", "aGk="),
         Media("file", url="https://a/b.pdf"),
-        Media("file", extras={"openai": {"file_id": "file-1"}}),
     )
     assert read({"role": "user", "content": parts}) == [Message("user", wanted)]
     (_, result) = read(call("c1"), {**output("c1"), "output": parts})
     assert result.parts == (ToolResult("c1", wanted, "f"),)
+
+
+def test_a_stored_file_that_was_named_before_is_not_read():
+    kept = {"type": "message", "id": "m", "role": "user", "content": [{"type": "input_file", "file_id": "file-1"}]}
+    with pytest.raises(InvalidRequest) as caught:
+        read_messages([kept], [])
+    assert caught.value.param == "input"
 
 
 def test_an_output_needs_its_call():

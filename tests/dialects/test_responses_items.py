@@ -15,6 +15,7 @@ JSON = dict[str, Any]
 FREE = Bounds(max_tools=64)
 ITEM: TypeAdapter[ResponseItem] = TypeAdapter(ResponseItem)
 PNG = "data:image/png;base64,aGk="
+GOOGLES = "https://generativelanguage.googleapis.com/v1beta/files/abc"
 CALL = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
 SAID = {"type": "output_text", "text": "hi", "annotations": [], "logprobs": []}
 
@@ -105,6 +106,18 @@ def test_a_finished_item_is_read_as_itself():
     ({"role": "user", "content": [{"type": "input_file"}]}, "content[0]", "file_data"),
     ({"role": "user", "content": [{"type": "input_file", "file_data": "??"}]}, "content[0].file_data", "base64"),
     ({"role": "user", "content": [{"type": "input_file", "file_url": "ftp://a"}]}, "content[0].file_url", "URL"),
+    ({"role": "user", "content": [{"type": "input_file", "file_id": "file-1"}]}, "content[0].file_id", "stored"),
+    ({"role": "user", "content": [{"type": "input_file", "file_data": "aGk=", "file_id": "file-1"}]},
+     "content[0].file_id", "stored"),
+    ({"role": "user", "content": [{"type": "input_file", "file_url": GOOGLES}]}, "content[0].file_url", "stored"),
+    ({"role": "user", "content": [{"type": "input_image", "image_url": GOOGLES}]},
+     "content[0].image_url", "stored"),
+    ({"role": "user", "content": [{"type": "input_image", "image_url": "data:text/html;base64,AAAA"}]},
+     "content[0].image_url", "image/png"),
+    ({"role": "user", "content": [{"type": "input_image", "image_url": "data:;base64,AAAA"}]},
+     "content[0].image_url", "image/png"),
+    ({"type": "function_call_output", "call_id": "c", "output": [{"type": "input_file", "file_id": "file-1"}]},
+     "output[0].file_id", "stored"),
     ({"type": "function_call", "call_id": "", "name": "f", "arguments": ""}, "call_id", "length"),
     ({"type": "function_call_output", "call_id": "c"}, "output", "Missing"),
     ({"type": "function_call_output", "call_id": "c", "output": []}, "output", "empty"),

@@ -8,7 +8,7 @@ import pytest
 from thermly import catalog
 from thermly.catalog import Target
 from thermly.errors import UpstreamFailed
-from thermly.models.health import Health
+from thermly.models.health import Health, unable
 from thermly.store import db
 from thermly.store.db import Database
 
@@ -54,3 +54,58 @@ def test_an_upstream_cannot_put_itself_out_of_use_for_hours(path: Path, target: 
         )
     assert row is not None
     assert row[0] <= 120_000
+
+
+ROWS = """
+[providers.one]
+kind = "openai_like"
+base_url = "https://one.example"
+[providers.off]
+kind = "openai_like"
+base_url = "https://off.example"
+[models.a]
+provider = "one"
+tier = "fast"
+free = true
+[models.b]
+provider = "one"
+tier = "fast"
+free = true
+[models.absent]
+provider = "off"
+tier = "fast"
+free = true
+[models.old]
+provider = "one"
+tier = "fast"
+free = true
+retired_on = 2026-01-01
+[models.c]
+provider = "one"
+tier = "best"
+free = true
+[models.away]
+provider = "off"
+tier = "balanced"
+free = true
+"""
+
+
+@pytest.mark.parametrize(
+    ("cooling", "says"),
+    [
+        ("", ""),
+        ("a", ""),
+        ("b absent old away", ""),
+        ("a b", "Every model of the tier fast has failed of late and is asked last for now."),
+        ("a c", "Every model of the tier best has failed of late and is asked last for now."),
+        ("a b c", "Every model of every tier (fast, best) has failed of late: requests may find nobody."),
+    ],
+)
+def test_a_tier_is_told_of_when_all_that_it_serves_have_failed(cooling: str, says: str):
+    found = catalog.load(catalog.parse(ROWS), {"one": "key"})
+    assert unable(found, {f"one/{name}" for name in cooling.split()}, TODAY) == says
+
+
+def test_who_serves_no_tier_at_all_has_none_that_failed():
+    assert unable(catalog.load(catalog.parse(ROWS), {}), {"one/a"}, TODAY) == ""

@@ -315,6 +315,15 @@ def test_thinking_given_on_the_vendors_own_wire_is_fitted_to_the_model(
     assert body_of(can=can, extras={"anthropic": {"thinking": given}}).get("thinking") == written
 
 
+@pytest.mark.parametrize("word", ["interleaved-thinking-2025-05-14", "effort-2025-11-24"])
+def test_a_budget_that_several_answers_share_may_be_beyond_the_bound_of_each(word: str):
+    facts = {"thinking": {"type": "enabled", "budget_tokens": 50_000}, "betas": [word]}
+    extras = {"anthropic": facts}
+    shared = word.startswith("interleaved")
+    assert body_of(extras=extras, tools=(Tool("f"),))["thinking"]["budget_tokens"] == (50_000 if shared else 6_000)
+    assert body_of(extras=extras)["thinking"]["budget_tokens"] == 6_000
+
+
 @pytest.mark.parametrize(
     ("tuning", "sent"),
     [

@@ -101,17 +101,25 @@ def test_contents_are_never_empty():
         ),
         (Media("image", url="https://x/y"), {"fileData": {"fileUri": "https://x/y", "mimeType": "image/jpeg"}}),
         (
-            Media("file", "application/pdf", url="gs://a/b"),
-            {"fileData": {"fileUri": "gs://a/b", "mimeType": "application/pdf"}},
-        ),
-        (
-            Media("file", url="https://generativelanguage.googleapis.com/v1beta/files/abc"),
-            {"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/abc"}},
+            Media("file", "application/pdf", url="https://a/b"),
+            {"fileData": {"fileUri": "https://a/b", "mimeType": "application/pdf"}},
         ),
     ],
 )
 def test_media(media: Media, part: dict[str, Any]):
     assert body_of(user(media))["contents"][0]["parts"] == [part]
+
+
+@pytest.mark.parametrize("url", ["gs://a/b", "https://generativelanguage.googleapis.com/v1beta/files/abc"])
+def test_what_google_stores_for_the_operator_is_not_asked_for(url: str):
+    for extras in (None, {"gemini": {"fileData": {"fileUri": url}}}):
+        with pytest.raises(UnsupportedContent):
+            body_of(user(Media("file", "application/pdf", url=url, extras=extras)))
+
+
+def test_a_film_is_no_image():
+    with pytest.raises(UnsupportedContent):
+        body_of(user(Media("image", url="https://www.youtube.com/watch?v=x")))
 
 
 @pytest.mark.parametrize("media", [Media("image", url="http://x/y.png"), Media("file", extras={"openai": {}})])

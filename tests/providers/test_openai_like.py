@@ -71,7 +71,6 @@ MESSAGES: list[Doc] = [
             {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}},
             {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},
             {"type": "input_audio", "input_audio": {"data": "SUQzBA==", "format": "mp3"}},
-            {"type": "file", "file": {"file_id": "file-1"}},
             {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0=", "filename": "a.pdf"}},
         ],
     },
@@ -80,7 +79,6 @@ MESSAGES: list[Doc] = [
         "content": "I will look.",
         "name": "bot",
         "reasoning_content": "Hm.",
-        "audio": {"id": "audio_1"},
         "annotations": [{"type": "url_citation"}],
         "tool_calls": [
             {"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"a": "broken'}},

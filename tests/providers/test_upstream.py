@@ -567,6 +567,8 @@ def test_what_came_together_is_told_together():
 
 # ---- what a refusal means
 
+REFUSED = "content_policy_violation"
+
 
 @pytest.mark.parametrize(
     ("status", "error", "header", "kind", "code", "retry_after_s"),
@@ -578,6 +580,16 @@ def test_what_came_together_is_told_together():
         (400, VendorError("x", "context_length_exceeded"), None, InvalidRequest, "context_length_exceeded", None),
         (400, VendorError("x", "content_policy_violation"), None, ContentRefused, "content_policy_violation", None),
         (400, VendorError("x", "content_filter"), None, ContentRefused, "content_policy_violation", None),
+        (400, VendorError("x", "invalid_request_error invalid_prompt"), None, ContentRefused, REFUSED, None),
+        (
+            400,
+            VendorError("x", "image_generation_user_error moderation_blocked"),
+            None,
+            ContentRefused,
+            REFUSED,
+            None,
+        ),
+        (400, VendorError("no invalid_prompt here", "t"), None, InvalidRequest, "upstream_rejected", None),
         (400, VendorError("blocked", "SAFETY"), None, ContentRefused, "content_policy_violation", None),
         (400, VendorError(""), None, UpstreamFailed, "upstream_error", None),
         (400, VendorError("API key not valid"), None, UpstreamFailed, "upstream_error", 60),

@@ -201,6 +201,12 @@ def test_a_direct_name_is_one_target_and_judged_all_the_same():
     assert ids(planned(model="small", cooling={"two/small"})) == ["small"]
 
 
+def test_an_id_that_the_catalogue_does_not_have_goes_by_what_it_means():
+    asked = replace(EASY, model="c1/two/little/v-1", means="little")
+    assert ids(planned(asked)) == ids(planned(asked, allowed=frozenset({"small"}))) == ["small"]
+    refusal(PermissionDenied, asked, allowed=frozenset({"auto", "big"}))
+
+
 def test_an_unknown_name_is_told_with_close_ones_that_are_served():
     error = refusal(UnknownModel, model="smal")
     assert (error.param, error.code) == ("model", "model_not_found")

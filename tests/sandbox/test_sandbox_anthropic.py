@@ -124,6 +124,7 @@ def test_a_round_with_tools_and_thinking(sandbox: Sandbox) -> None:
         ({"temperature": 1.5}, "temperature: range: 0..1"),
         ({"temperature": 0.5, "top_p": 0.5}, "cannot both be specified"),
         ({"thinking": {"type": "enabled", "budget_tokens": 4096}}, "must be greater than"),
+        ({"thinking": {"type": "enabled", "budget_tokens": 4096}, "tools": [TOOL]}, "must be greater than"),
         ({"thinking": {"type": "enabled", "budget_tokens": 10}}, "greater than or equal to 1024"),
         ({"thinking": THINKING, "temperature": 0.5}, "may only be set to 1"),
         ({"thinking": {"type": "adaptive"}}, "adaptive thinking is not supported"),

@@ -66,6 +66,29 @@ def test_days_hours_and_models_add_up_to_the_same(base: Database, account_id: st
     assert sums[0][0] == {None: 48, "a": 24, "b": 24, "nobody": 0}[account_id]
 
 
+def test_what_none_answered_is_nobodys(base: Database):
+    first, last = day(START_MS), day(START_MS + DAY_MS)
+    with base.begin() as tx:
+        for n in (50, 51):
+            tx.run(
+                """INSERT INTO usage (id, account_id, key_id, state, outcome, surface, requested_model, model,
+                     started_at_ms, duration_ms)
+                   VALUES (:id, 'a', 'k', 'released', 'unavailable', 'v1', 'auto', 'm1', :at, 1)""",
+                {"id": str(n), "at": START_MS + 47 * HOUR_MS + n},
+            )
+        usage.account_batch(tx)
+        for found in (
+            reports.by_model(tx, "a", first, last),
+            reports.by_model_since(tx, "a", START_MS),
+        ):
+            assert {s.at: (s.requests, s.failures) for s in found if s.at in ("", "m1")} == {"": (2, 2)}
+        for parts in (
+            reports.parts_by_day(tx, "a", first, last),
+            reports.parts_by_hour(tx, "a", START_MS),
+        ):
+            assert [p.requests for p in parts if p.model == ""] == [2]
+
+
 def test_only_what_began_in_time_counts(base: Database):
     with base.each() as tx:
         assert sum(s.requests for s in reports.by_hour(tx, None, START_MS + DAY_MS)) == 24

@@ -89,6 +89,20 @@ def test_views_carry_their_comments_inside(found: dict[str, Relation]) -> None:
     ]  # fmt: skip
 
 
+def test_a_later_migration_may_tell_anew_what_a_column_is(
+    found: dict[str, Relation], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "0003_words.sql").write_text(
+        "-- About this file.\n\n-- kept.name: What it is\n-- called now.\n\n-- kept.id: Its number.\n"
+        "-- Stands alone.\n\n-- A table.\nCREATE TABLE third (\n  -- kept.size: not this.\n  x TEXT\n);\n"
+    )
+    told = {relation.name: relation for relation in schema.relations()}
+    assert [c.comment for c in told["kept"].columns] == [
+        "Its number. Stands alone.", "What it is called now.", "", "When it went.",
+    ]  # fmt: skip
+    assert (told["third"].comment, told["kept"].comment) == ("A table.", found["kept"].comment)
+
+
 def test_what_the_file_has_is_told_and_its_views_explain_themselves_there(base: Database) -> None:
     told = {relation.name: relation for relation in schema.relations()}
     with base.each() as tx:

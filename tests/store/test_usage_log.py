@@ -131,6 +131,18 @@ def test_filters(base: Database, two: tuple[Payer, Payer], facts: dict[str, Any]
     assert walk(base, Wanted(key_id=two[1].key_id, **facts)) == []
 
 
+def test_who_was_asked_last_in_vain_has_not_answered(base: Database, two: tuple[Payer, Payer]):
+    fill(base, lambda i: two[0], 3, model=lambda i: "rare", outcome=lambda i: "ok" if i < 2 else "unavailable")
+    with base.begin() as tx:
+        tx.run("UPDATE usage SET state = 'released' WHERE seq = 3")
+        tx.run("UPDATE usage SET outcome = 'upstream_failed' WHERE seq = 2")
+    assert [(e.model, e.answered_by) for e in walk(base, Wanted())] == [
+        ("rare", ""), ("rare", "rare"), ("rare", "rare"),
+    ]  # fmt: skip
+    assert [e.seq for e in walk(base, Wanted(model="rare"))] == [2, 1]
+    assert [e.seq for e in walk(base, Wanted(model="auto"))] == [3, 2, 1]
+
+
 def test_spans_are_found_by_the_ends_of_requests(base: Database, two: tuple[Payer, Payer]):
     fill(base, lambda i: two[0], 300)
     with base.each() as tx:

@@ -1,11 +1,14 @@
 """The views that people read: they say what the tables say, in one convention, without looking at every request."""
 
+from pathlib import Path
+
 import books
 import pytest
 
 from thermly.exchange import Usage
-from thermly.store import accounts, keys, money, schema, shown, usage
+from thermly.store import accounts, db, keys, money, schema, shown, usage
 from thermly.store.db import Database
+from thermly.store.money import Closing
 
 DAY_MS = 86_400_000
 VIEWS = [relation for relation in schema.relations() if relation.kind == "view"]
@@ -97,6 +100,56 @@ def test_requests_tell_who_asked_what_and_who_answered(base: Database) -> None:
             7,
         )
     ]
+
+
+VAIN = Closing(state="released", outcome="unavailable", model="gpt-4o", provider="openai")
+BY_MODEL = "SELECT model, requests, failures, cost_usd FROM usage_by_model ORDER BY model"
+BY_NAME = [("", 2, 2, 0.0), ("gpt-4o", 2, 1, 2.0), ("o3", 1, 0, 0.0)]
+
+
+def broken_off(cost: int) -> Closing:
+    return books.settled(cost, outcome="upstream_failed")
+
+
+def test_where_none_answered_nobody_is_named_but_an_answer_that_broke_off_was_somebodys(base: Database) -> None:
+    by = books.payer(base, "acme", 10**10)
+    with base.begin() as tx:
+        for closing in (books.settled(10**9), broken_off(10**9), VAIN, VAIN, books.settled(0, "o3")):
+            money.record(tx, books.opening(by), closing)
+        usage.account_batch(tx)
+    assert asked(base, "SELECT asked, answered, provider, outcome FROM requests ORDER BY seq LIMIT 3") == [
+        ("auto", "gpt-4o", "openai", "ok"),
+        ("auto", "gpt-4o", "openai", "upstream_failed"),
+        ("auto", "", "", "unavailable"),
+    ]
+    assert asked(base, BY_MODEL) == BY_NAME
+
+
+def test_totals_of_before_are_put_right_when_the_file_is_brought_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, names = tmp_path / "old.db", db.names()
+    with monkeypatch.context() as patch:
+        patch.setattr(db, "names", lambda: [name for name in names if name < "0009"])
+        db.migrate(path)
+    base = Database(path)
+    by = books.payer(base, "acme", 10**10)
+    alone = Closing(state="released", outcome="unavailable", model="gone", provider="openai")
+    with base.begin() as tx:
+        for closing in (books.settled(10**9), broken_off(10**9), VAIN, alone, books.settled(0, "o3")):
+            money.record(tx, books.opening(by), closing)
+        with monkeypatch.context() as patch:
+            patch.setattr(usage, "ANSWERED", "model")
+            usage.account_batch(tx)
+    assert len(asked(base, BY_MODEL)) == 3 and asked(base, BY_MODEL)[0][0] == "gone"
+    with base.begin() as tx:
+        money.record(tx, books.opening(by), VAIN)
+    assert db.migrate(path)[0] == "0009_answered"
+    assert asked(base, BY_MODEL) == BY_NAME
+    with base.begin() as tx:
+        usage.account_batch(tx)
+    assert asked(base, BY_MODEL)[0] == ("", 3, 3, 0.0)
+    base.close()
 
 
 def test_savings_are_told_in_dollars_and_percent_of_each_day_and_account(base: Database) -> None:

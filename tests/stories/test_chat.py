@@ -259,10 +259,12 @@ def test_a_model_that_declines_says_so_and_is_no_error(rich: Caller, model: str)
     assert choice["finish_reason"] == "content_filter"
 
 
-@pytest.mark.parametrize("model", ["gpt-4o", "gemini-2.5-flash"])
+@every_family
 def test_a_prompt_that_the_upstream_refuses_is_the_callers_mistake(caller: Caller, model: str) -> None:
     response = caller.ask(order("block"), model)
-    assert response.status_code in (400, 422) and response.json()["error"]["type"] == "invalid_request_error"
+    error = response.json()["error"]
+    assert (response.status_code, error["type"]) == (400, "invalid_request_error"), response.text
+    assert error["code"] == "content_policy_violation"
     assert caller.funds() == (100 * 10**9, 0)
 
 

@@ -169,6 +169,12 @@ def test_what_breaks_the_rules_is_refused_and_its_field_named(rich: Caller) -> N
     assert said(items(rich, path)) == [("user", "x")]
     refused = get(rich, path + "/items", after="msg_none")
     assert (refused.status_code, refused.json()["error"]["param"]) == (422, "after")
+    for response in (
+        get(rich, path + "/items", include="bogus"),
+        get(rich, path + "/items/msg_there", include="bogus"),
+        rich.post({"items": [user_item("x")]}, path + "/items?include[]=bogus"),
+    ):
+        assert (response.status_code, response.json()["error"]["param"]) == (422, "include[0]")
 
 
 def test_somebody_elses_conversation_is_not_there(stack: Stack, rich: Caller, caller: Caller) -> None:

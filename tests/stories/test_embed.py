@@ -873,6 +873,16 @@ def test_experimental_ids_dots_and_aliases_find_their_models(rich: Caller) -> No
 
 
 @BOTH
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_books_keep_the_id_that_was_asked_for(caller: Caller, path: str, stream: bool) -> None:
+    model = "c1/anthropic/claude-sonnet-4/v-20250930"
+    response = caller.post(body_of(path, broken("json"), model, stream=stream), path)
+    assert response.status_code == 200 and response.content
+    rows = caller.usage(2)
+    assert {(row["requested_model"], row["model"]) for row in rows} == {(model, "claude-sonnet-5-5")}
+
+
+@BOTH
 def test_without_credit_nothing_is_asked_of_anybody(stack: Stack, path: str) -> None:
     poor, marker = stack.caller(0), mark()
     for stream in (False, True):

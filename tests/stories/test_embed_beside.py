@@ -38,6 +38,14 @@ def test_an_id_of_theirs_is_answered_in_components(rich: Caller, path: str, fami
     assert "Table" in Card(content_of(reply), form).names and reply["model"] == c1(family, form)
 
 
+@OURS
+def test_the_books_keep_their_id_as_it_was_asked_for(caller: Caller, path: str) -> None:
+    made(caller, path, "Hello!", "c1/openai/gpt-4o/v-20251230")
+    assert [(row["requested_model"], row["model"]) for row in caller.usage()] == [
+        ("c1/openai/gpt-4o/v-20251230", "gpt-4o")
+    ]
+
+
 @pytest.mark.parametrize("path", CHATS)
 def test_streams_are_the_same(caller: Caller, path: str) -> None:
     with opened(caller, body(path, TABLE), path) as response:

@@ -558,6 +558,9 @@ def config(**fields: Any) -> JSON:
     ("generationConfig.thinkingConfig.thinkingBudget", config(thinkingConfig={"thinkingBudget": "much"})),
     ("generationConfig.responseModalities", config(responseModalities=["AUDIO"])),
     ("cachedContent", {"cachedContent": "cachedContents/x"}),
+    ("tools[0].googleMaps", {"tools": [{"googleMaps": {}}]}),
+    ("tools[0].fileSearch", {"tools": [{"fileSearch": {"fileSearchStoreNames": ["fileSearchStores/x"]}}]}),
+    ("contents[0].parts[0].fileData.fileUri", {"contents": [{"parts": [{"fileData": {"fileUri": "gs://b/x"}}]}]}),
     ("messages", {"messages": []}),
 ])  # fmt: skip
 def test_a_refusal_names_the_field(rich: Caller, param: str, fields: JSON) -> None:

@@ -45,8 +45,8 @@ def refused(response: requests.Response, status: int, kind: str) -> str:
     assert response.headers["Content-Type"] == "application/json"
     assert response.headers["x-request-id"].startswith("req_")
     body = response.json()
-    assert body["type"] == "error" and set(body) <= {"type", "error", "request_id"}
-    assert body.get("request_id", response.headers["x-request-id"]) == response.headers["x-request-id"]
+    assert body["type"] == "error" and set(body) == {"type", "error", "request_id"}
+    assert body["request_id"] == response.headers["x-request-id"]
     assert set(body["error"]) - {"details"} == {"type", "message"} and body["error"]["type"] == kind, body
     assert "Traceback" not in body["error"]["message"]
     return str(body["error"]["message"])

@@ -118,7 +118,11 @@ def key_group() -> None:
 @click.option("--plan", type=PLAN, help="Another plan than the account's.")
 @click.option("--rpm", type=Rate(), help="Requests per minute, in place of the plan's number.")
 @click.option("--image-rpm", type=Rate(), help="Images per minute, in place of the plan's number.")
-@click.option("--models", metavar="A,B", help="The only model names that the key may use.")
+@click.option(
+    "--models",
+    metavar="A,B",
+    help="The only models that may answer; a smart name stands for all that are behind it.",
+)
 @click.option("--expires", type=Moment(), help="30m, 12h, 7d, 4w from now, or a date (UTC).")
 @click.option("--cap", type=Usd(), metavar="USD", help="The most that the key may spend.")
 @click.option("--cap-period", type=click.Choice(PERIODS), help="The cap is one of each, in UTC; else one for ever.")

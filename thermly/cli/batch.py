@@ -23,10 +23,9 @@ MEDIA = ("image_url", "image", "input_image")
 
 
 def answers(lines: Iterable[bytes], thresholds: Thresholds, learned: Recalibration) -> Iterator[str]:
-    """One line for each that is not blank."""
+    """One line for each, so that whoever waits for the answer to a blank one does not wait for ever."""
     for line in lines:
-        if line.strip():
-            yield json.dumps(_answer(line, thresholds, learned))
+        yield json.dumps(_answer(line, thresholds, learned))
 
 
 def _answer(line: bytes, thresholds: Thresholds, learned: Recalibration) -> dict[str, Any]:

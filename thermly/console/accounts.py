@@ -18,8 +18,9 @@ from thermly.console.at import here
 from thermly.console.fields import an_accounts_name, tidy
 from thermly.plans import DEFAULT, PLANS
 from thermly.store import accounts as store
-from thermly.store import people
-from thermly.store.accounts import Account
+from thermly.store import keys, people
+from thermly.store.accounts import Account, Extent
+from thermly.store.db import Tx
 
 DAYS = 30
 UNTYPED = {"autocomplete": "off"}
@@ -64,7 +65,8 @@ def register(app: Flask) -> None:
 
 def accounts() -> ResponseReturnValue:
     with here().database.each() as tx:
-        everyone, extents = store.everyone(tx), store.extents(tx, _first_day())
+        everyone = store.everyone(tx)
+        extents = _extents(tx, everyone)
     return render_template(
         "accounts.html", rows=[(a, extents[a.id]) for a in everyone if a.id in extents], days=DAYS
     )
@@ -96,7 +98,7 @@ def account(account_id: str) -> ResponseReturnValue:
             )
         form.name.errors = [TAKEN]
     with here().database.each() as tx:
-        extent = store.extents(tx, _first_day())[found.id]
+        extent = _extents(tx, [found])[found.id]
         members = people.listed(tx, found.id)
     page = render_template(
         "accounts_account.html", account=found, extent=extent, members=members, form=form, days=DAYS
@@ -125,6 +127,12 @@ def found_or_404(account_id: str) -> Account:
     if found is None:
         abort(404)
     return found
+
+
+def _extents(tx: Tx, listed: list[Account]) -> dict[str, Extent]:
+    """The playground's keys are nobody's programs, so they are not counted."""
+    playgrounds = keys.playgrounds(tx, (a.id for a in listed), here().secret)
+    return store.extents(tx, _first_day(), playgrounds)
 
 
 def _first_day() -> str:

@@ -14,11 +14,12 @@ from msgspec import Struct
 from werkzeug.datastructures import MultiDict
 
 from thermly import clock
-from thermly.amounts import parse_usd, usd
+from thermly.amounts import usd
 from thermly.console import guard, sheets, spans
 from thermly.console.at import here
 from thermly.console.billing_forms import AlertForm, CardForm, CreditForm, RedeemForm
 from thermly.console.spans import Span
+from thermly.console.words import in_full, money
 from thermly.store import accounts, alerts, ledger, payments
 from thermly.store.accounts import Account
 from thermly.store.db import Database
@@ -48,6 +49,14 @@ class Standing(Struct, frozen=True):
     account: Account
     pace_nanousd: float
     days: float | None
+
+
+class MoreThanThereIs(Exception):
+    """Nobody has said yet that the balance may fall below zero; `left_nanousd` is what it would be."""
+
+    def __init__(self, left_nanousd: int) -> None:
+        super().__init__()
+        self.left_nanousd = left_nanousd
 
 
 def register(app: Flask) -> None:
@@ -174,18 +183,34 @@ def credit() -> ResponseReturnValue:
     account, form = account_shown(), CreditForm()
     if not form.validate_on_submit():
         return show(account, 422, credit=form)
-    amount = parse_usd(form.amount.data, negative=True)
-    kind = "grant" if amount > 0 else "correction"
     try:
-        with here().database.begin() as tx:
-            added = ledger.add(tx, "cr_" + form.once.data, account.id, amount, kind, form.note.data, clock.now_ms())
+        left = _credited(account, form)
     except TooMuch as error:
         form.amount.errors = [*form.amount.errors, str(error)]
         return show(account, 422, credit=form)
-    if not added:
-        return guard.failed("That was added before, and once.", "billing.billing", account=account.id)
-    done = f"{usd(amount)} USD added." if amount > 0 else f"{usd(-amount)} USD taken back."
-    return guard.done(done, "billing.billing", account=account.id)
+    except MoreThanThereIs as error:
+        form.left_nanousd = error.left_nanousd
+        return show(account, 422, credit=form)
+    if left is None:
+        return guard.failed("That was done before, and once.", "billing.billing", account=account.id)
+    amount = form.wanted_nanousd
+    did = f"Added {in_full(amount)} to" if amount > 0 else f"Took {in_full(-amount)} from"
+    told = f"{did} {account.name}; its balance is {money(left).striptags()}."
+    return guard.done(told, "billing.billing", account=account.id)
+
+
+def _credited(account: Account, form: CreditForm) -> int | None:
+    """The balance afterwards; None for what was done before. Raises TooMuch, MoreThanThereIs."""
+    amount, now_ms = form.wanted_nanousd, clock.now_ms()
+    kind = "grant" if amount > 0 else "correction"
+    with here().database.begin() as tx:
+        if not ledger.add(tx, "cr_" + form.once.data, account.id, amount, kind, form.note.data, now_ms):
+            return None
+        after = accounts.by_id(tx, account.id)
+        assert after is not None
+        if amount < 0 and after.balance_nanousd < 0 and not form.is_sure:
+            raise MoreThanThereIs(after.balance_nanousd)
+    return after.balance_nanousd
 
 
 def _span() -> Span:

@@ -39,7 +39,8 @@ def nano(text: str, negative: bool = False) -> int:
 
 
 class CreditForm(FlaskForm):  # type: ignore[misc]
-    """`once` names the credit: a form that is sent twice adds it once."""
+    """`once` names the credit: a form that is sent twice adds it once. `sure` is the amount that may be taken
+    although it is more than there is; another amount is asked about anew."""
 
     once = HiddenField(default=ids.new, validators=[Regexp(r"^[0-9a-f]{22}\Z")])
     amount = StringField(
@@ -51,10 +52,18 @@ class CreditForm(FlaskForm):  # type: ignore[misc]
     note = StringField(
         "Note", [Length(max=200)], [tidy], description="Stands in the ledger, for everybody to read."
     )
+    sure = StringField()
+    wanted_nanousd = 0
+    left_nanousd: int | None = None
 
     def validate_amount(self, field: Any) -> None:
-        if nano(field.data, negative=True) == 0:
+        self.wanted_nanousd = nano(field.data, negative=True)
+        if self.wanted_nanousd == 0:
             raise ValidationError("An amount of nothing changes nothing.")
+
+    @property
+    def is_sure(self) -> bool:
+        return bool(self.sure.data == str(self.wanted_nanousd))
 
 
 class RedeemForm(FlaskForm):  # type: ignore[misc]
@@ -84,7 +93,6 @@ class AlertForm(FlaskForm):  # type: ignore[misc]
         "Webhook",
         [Optional(), Length(max=webhooks.MOST_CHARS)],
         [tidy],
-        description="An https:// address; a JSON object is posted to it.",
         render_kw={"autocomplete": "off", "inputmode": "url"},
     )
 

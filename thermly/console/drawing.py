@@ -4,6 +4,7 @@ Knows: shapes. Must not know: what is counted.
 """
 
 import functools
+import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +16,8 @@ from msgspec import Struct
 
 WIDTH, HEIGHT = 480, 190
 LABELS = 6
+STEPS = 4
+"""So many lie between the marks of the upright axis, at most."""
 NEEDLESS = {"titles", "overlay", "text-overlay", "tooltip-overlay"}
 NEEDLESS_TAGS = {"defs", "title", "script", "style"}
 
@@ -36,10 +39,11 @@ def bars(
     chart = pygal.StackedBar(
         width=WIDTH, height=HEIGHT, js=(), css=(), disable_xml_declaration=True, show_legend=False, margin=2,
         no_prefix=True, rounded_bars=1, spacing=3, truncate_label=-1, x_labels_major_every=every,
-        show_minor_x_labels=False, y_labels_major_count=3, show_minor_y_labels=False, max_scale=4, no_data_text="",
-        value_formatter=write, print_values=False,
+        show_minor_x_labels=False, no_data_text="", value_formatter=write, print_values=False,
     )  # fmt: skip
     chart.x_labels = list(labels)
+    if series:
+        chart.y_labels = marks([sum(column) for column in zip(*(row.values for row in series), strict=True)])
     for row in series:
         chart.add(row.name, list(row.values))
     tree = chart.render_tree()
@@ -49,6 +53,18 @@ def bars(
     tree.set("class", "chart")
     tree.set("preserveAspectRatio", "none" if not labels else "xMidYMid meet")
     return Markup(tostring(tree, encoding="unicode"))  # the library escapes what it is given
+
+
+def marks(heights: Sequence[float]) -> list[float]:
+    """Round numbers at equal distances from 0 to the top; whole ones where all that is counted is whole."""
+    top = max(heights, default=0)
+    if top <= 0:
+        return [0]
+    whole = all(float(height).is_integer() for height in heights)
+    size = 10.0 ** math.floor(math.log10(top / STEPS))
+    steps = (n * size for n in (1, 2, 2.5, 5, 10))
+    step = next(step for step in steps if step * STEPS >= top and (step.is_integer() or not whole))
+    return [i * step for i in range(math.ceil(top / step) + 1)]
 
 
 @functools.cache

@@ -34,7 +34,7 @@ SPAN = MultiDict({"span": "30d"})
 
 
 class Shown(Struct, frozen=True):
-    """A key as the pages tell of it. `kind` is that of its badge."""
+    """A key as the pages tell of it. `kind` is that of its badge. `is_playground`: the console has made it."""
 
     key: ApiKey
     state: str
@@ -43,6 +43,7 @@ class Shown(Struct, frozen=True):
     per: str
     rpm: int | None
     image_rpm: int | None
+    is_playground: bool
 
 
 class Group(Struct, frozen=True):
@@ -60,11 +61,15 @@ def register(app: Flask) -> None:
 def keys() -> ResponseReturnValue:
     account_id, now_ms = guard.scope(), clock.now_ms()
     with here().database.each() as tx:
-        listed = [_shown(k, now_ms) for k in reversed(store.listed(tx, account_id))]
+        found = store.listed(tx, account_id)[::-1]
+        playgrounds = store.playgrounds(tx, {k.account_id for k in found}, here().secret)
         everyone = accounts.everyone(tx) if guard.who().is_admin else []
+    listed = [_shown(k, now_ms, k.id in playgrounds) for k in found]
+    live = [k for k in listed if k.key.revoked_at_ms is None]
     return render_template(
         "keys.html",
-        live=[k for k in listed if k.key.revoked_at_ms is None],
+        live=sorted(live, key=lambda k: k.is_playground),
+        has_own=any(not k.is_playground for k in live),
         revoked=[k for k in listed if k.key.revoked_at_ms is not None],
         accounts=everyone,
         account_id=account_id,
@@ -140,11 +145,12 @@ def key(key_id: str) -> ResponseReturnValue:
         return _changed(form, found)
     span = spans.read(SPAN)
     with here().database.each() as tx:
+        playgrounds = store.playgrounds(tx, [found.account_id], here().secret)
         used = {day: (requests, cost) for day, requests, cost in store.by_day(tx, found, span.first, span.last)}
     spent = [used.get(day, (0, 0))[1] / NANO_PER_USD for day in span.buckets]
     return render_template(
         "keys_key.html",
-        shown=_shown(found, clock.now_ms()),
+        shown=_shown(found, clock.now_ms(), found.id in playgrounds),
         form=form,
         groups=groups,
         labels=span.labels,
@@ -183,7 +189,7 @@ def _theirs(key_id: str) -> ApiKey:
     return found
 
 
-def _shown(found: ApiKey, now_ms: int) -> Shown:
+def _shown(found: ApiKey, now_ms: int, is_playground: bool) -> Shown:
     plan, spent = PLANS[found.plan], found.under_cap_nanousd(now_ms)
     state, kind = _state(found, spent, now_ms)
     return Shown(
@@ -194,6 +200,7 @@ def _shown(found: ApiKey, now_ms: int) -> Shown:
         per=PER[found.cap_period],
         rpm=plan.rpm if found.rpm is None else found.rpm or None,
         image_rpm=plan.image_rpm if found.image_rpm is None else found.image_rpm or None,
+        is_playground=is_playground,
     )
 
 

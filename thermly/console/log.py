@@ -146,7 +146,8 @@ def _row(entry: Entry) -> tuple[object, ...]:
     at = datetime.datetime.fromtimestamp(entry.started_at_ms / 1000, datetime.UTC)
     return (
         at.strftime("%Y-%m-%d %H:%M:%S"), entry.account, entry.key or f"…{entry.hint}", entry.surface,
-        entry.requested_model, entry.model, entry.provider, entry.level or "", entry.outcome, entry.cache,
+        entry.requested_model, entry.answered_by, entry.answered_by and entry.provider, entry.level or "",
+        entry.outcome, entry.cache,
         entry.input_tokens, entry.cached_input_tokens, entry.cache_write_tokens, entry.output_tokens,
         entry.reasoning_tokens, entry.images, entry.estimated, entry.stream, usd(entry.cost_nanousd),
         usd(entry.saved_nanousd), entry.first_ms, entry.duration_ms, entry.id,

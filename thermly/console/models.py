@@ -16,10 +16,11 @@ from thermly.console import guard, model_rows
 from thermly.console.at import here
 from thermly.console.model_forms import DEFAULTS, ExplainForm, ImagePriceForm, NewModelForm, PriceForm
 from thermly.console.model_rows import ABILITIES, KINDS, Row, Shelf
-from thermly.models import configured
+from thermly.models import configured, health
 from thermly.models.catalog_changes import CatalogChanges
 from thermly.routing.explanation import Wish, explain
 from thermly.store import accounts, keys, limits
+from thermly.store.db import Tx
 from thermly.store.keys import ApiKey
 
 SOON = "This holds within a second."
@@ -63,6 +64,7 @@ def models() -> ResponseReturnValue:
         providers=sorted({m.provider for m in shelf.everything.models.values()}),
         is_filtered=bool(wanted or provider),
         form=ExplainForm(),
+        unable=health.unable(shelf.served, shelf.cooling.keys(), shelf.today),
         **_common(shelf),
     )
 
@@ -75,7 +77,7 @@ def _shelf() -> Shelf:
     now_ms = clock.now_ms()
     with at.database.each() as tx:
         cooling = limits.cooling_until(tx, now_ms)
-        theirs = [k for k in keys.listed(tx, account_id) if _is_live(k, now_ms)] if account_id else []
+        theirs = _own_keys(tx, account_id, now_ms) if account_id else []
     kept = at.gateway.changes
     return Shelf(
         served=at.gateway.catalog,
@@ -85,6 +87,12 @@ def _shelf() -> Shelf:
         changes={c.model: c for c in kept.changes if not c.refused},
         keys=tuple(frozenset(k.allowed) or None for k in theirs),
     )
+
+
+def _own_keys(tx: Tx, account_id: str, now_ms: int) -> list[ApiKey]:
+    """Those in use, but for the playground's."""
+    playgrounds = keys.playgrounds(tx, [account_id], here().secret)
+    return [k for k in keys.listed(tx, account_id) if _is_live(k, now_ms) and k.id not in playgrounds]
 
 
 def _is_live(key: ApiKey, now_ms: int) -> bool:
@@ -190,9 +198,15 @@ def prices(name: str) -> ResponseReturnValue:
 
 def move(name: str) -> ResponseReturnValue:
     is_up = request.form.get("to") == "up"
-    at = _shelf().everything.models.get(name)
     told = f"{name} is tried {'earlier' if is_up else 'later'} now."
-    return _act(lambda who: _changes().move(name, is_up, who), told, "models.models", _anchor=at and at.tier)
+    try:
+        _changes().move(name, is_up, guard.who().email)
+    except CatalogError as error:
+        return guard.failed(f"Nothing was changed: {error}", "models.models")
+    row = _row(_shelf(), name)
+    to = "down" if row.is_first else "up" if row.is_last else "up" if is_up else "down"
+    # Browsers focus the button that an address names, so whoever moves a model by keyboard can go on.
+    return guard.done(f"{told} {SOON}", "models.models", _anchor=f"{to}-{name}")
 
 
 def tier(name: str) -> ResponseReturnValue:

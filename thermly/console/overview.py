@@ -46,11 +46,9 @@ def overview() -> ResponseReturnValue:
         total=total,
         latency=latency,
         models=models[:MODELS_SHOWN],
-        more_models=len(models) - MODELS_SHOWN,
+        more_models=models[MODELS_SHOWN:],
         groups=[(name, name, sum(groups[name].values())) for name in GROUPS if groups[name]],
-        requests=[
-            Series(name, name, [groups[name].get(b, 0) for b in span.buckets]) for name in GROUPS if groups[name]
-        ],
+        requests=_requests(groups, span),
         money=_money(sums, span),
         account=account,
         account_id=account_id,
@@ -87,9 +85,9 @@ def _total(sums: object) -> Sum:
 
 
 def _by_group(parts: list[Part], catalog: Catalog) -> dict[str, dict[str, int]]:
-    """Requests by group and bucket."""
+    """Requests by group and bucket, of those that were answered."""
     found: dict[str, dict[str, int]] = {name: defaultdict(int) for name in GROUPS}
-    for part in parts:
+    for part in (part for part in parts if part.model):
         model = catalog.models.get(part.model)
         group = (model.tier if model else None) or "direct"
         if part.requests > part.cache_hits:
@@ -97,6 +95,12 @@ def _by_group(parts: list[Part], catalog: Catalog) -> dict[str, dict[str, int]]:
         if part.cache_hits:
             found["cache"][part.at] += part.cache_hits
     return found
+
+
+def _requests(groups: dict[str, dict[str, int]], span: Span) -> list[Series]:
+    """One row at least, since a chart of none cannot be drawn."""
+    names = [name for name in GROUPS if groups[name]] or ["direct"]
+    return [Series(name, name, [groups[name].get(b, 0) for b in span.buckets]) for name in names]
 
 
 def _money(sums: dict[str, Sum], span: Span) -> list[Series]:

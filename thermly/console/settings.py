@@ -3,6 +3,7 @@
 Knows: how it is put together for the eye. Must not know: what a setting is for, how anything is counted.
 """
 
+import datetime
 import os
 import platform
 import shutil
@@ -18,6 +19,7 @@ from thermly import clock, jobs
 from thermly.console import guard
 from thermly.console.at import At, here
 from thermly.jobs import Queues
+from thermly.models import health
 from thermly.running import examination
 from thermly.running.examination import Finding
 from thermly.settings import SECRETS, SETTINGS, Setting, Settings, SettingsError, secret, sources
@@ -90,7 +92,7 @@ def _page(findings: list[Finding] | None) -> ResponseReturnValue:
     return render_template(
         "settings.html",
         findings=findings,
-        signs=_wrong(findings or []) + _signs(used, found, queues, disk) + _doubts(at),
+        signs=_wrong(findings or []) + _signs(used, found, queues, disk) + _unable(at, cooling) + _doubts(at),
         vitals=found,
         cooling=cooling,
         queues=queues,
@@ -168,6 +170,11 @@ def _signs(used: Settings, found: Vitals, queues: Queues | None, disk: Disk) -> 
     if oldest_ms is not None and clock.now_ms() - oldest_ms > OLD_HOLD_MS:
         signs.append(Sign("warn", "Funds have been held for one request for more than an hour: run all checks."))
     return signs
+
+
+def _unable(at: At, cooling: dict[str, str]) -> list[Sign]:
+    text = health.unable(at.gateway.catalog, cooling.keys(), datetime.date.today())
+    return [Sign("warn", text + " What they met stands under Providers.")] if text else []
 
 
 def _doubts(at: At) -> list[Sign]:

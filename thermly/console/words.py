@@ -38,6 +38,12 @@ def exact(nanousd: int | None) -> str:
     return "" if nanousd is None else usd(nanousd)
 
 
+def in_full(nanousd: int) -> str:
+    """Dollars with all their decimals, for sentences."""
+    whole, _, rest = usd(abs(nanousd)).partition(".")
+    return f"{'−' if nanousd < 0 else ''}${int(whole):,}.{rest}"
+
+
 def count(number: int | None) -> str:
     return "–" if number is None else f"{number:,}"
 
@@ -64,13 +70,13 @@ def millis(ms: int | float | None) -> str:
     return f"{ms:,.0f} ms" if ms < 10_000 else f"{ms / 1000:,.1f} s"
 
 
-def moment(at_ms: int | None, none: str = "never") -> Markup:
-    """UTC, which the page's script turns into the reader's own time."""
+def moment(at_ms: int | None, none: str = "never", seconds: bool = False) -> Markup:
+    """UTC, as days, caps and spans are; the page's script tells the reader's own time to whoever points at it."""
     if at_ms is None:
         return Markup('<span class="muted">{}</span>').format(none)
     at = datetime.datetime.fromtimestamp(at_ms / 1000, datetime.UTC)
     return Markup('<time datetime="{}">{} UTC</time>').format(
-        at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M")
+        at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
     )
 
 
@@ -90,7 +96,7 @@ def breakable(text: str) -> Markup:
 
 
 FILTERS: tuple[Callable[..., object], ...] = (
-    *(money, exact, count, short, percent, millis, moment, day, kind_of_outcome, breakable),
+    *(money, exact, in_full, count, short, percent, millis, moment, day, kind_of_outcome, breakable),
 )
 
 

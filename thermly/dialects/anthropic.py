@@ -4,8 +4,9 @@ Knows: the wire's request and its rules (Anthropic's API reference, "Create a Me
 Message"). Must not know: providers, prices, Flask. Blocks are read in `anthropic_blocks`; writing is in
 `anthropic_writing`: this module hands it on, so that a dialect is one name.
 
-Carried to Anthropic alone: top_k, tools that it runs by itself, and every field without a word here. Dropped, since
-they choose another model, another price or who pays: speed, fallbacks, fallback_credit_token, billing_policy.
+Carried to Anthropic alone: top_k, tools that it runs by itself, and what else is in CARRIED. Dropped, since they
+choose another model, another price or who pays: speed, fallbacks, fallback_credit_token, billing_policy; and
+diagnostics, which tell of an earlier answer by an id that is none of Anthropic's.
 """
 
 from typing import Any
@@ -24,7 +25,6 @@ from thermly.dialects.anthropic_writing import (
     write_events,
     write_reply,
 )
-from thermly.dialects.openai_chat import NOT_FOR_CALLERS as FOREIGN
 from thermly.dialects.openai_chat import invalid, parse
 from thermly.errors import InvalidRequest
 from thermly.exchange import ChatRequest, ResponseFormat, Tool, ToolChoice, Tuning
@@ -40,10 +40,11 @@ __all__ = [
 ]
 
 JSON = dict[str, Any]
-DROPPED = frozenset(("speed", "fallbacks", "fallback_credit_token", "billing_policy", "betas"))
-NOT_FOR_CALLERS = FOREIGN - DROPPED
+DROPPED = frozenset(("speed", "fallbacks", "fallback_credit_token", "billing_policy", "betas", "diagnostics"))
+CARRIED = frozenset(("cache_control", "compaction", "context_management", "mcp_servers"))
 # Words that have a place in the exchange. Of the others, Anthropic gets what the caller wrote.
-NAMED = frozenset(t.Body.__struct_fields__) - {"top_k", "thinking", "inference_geo"}
+UNCHANGED = frozenset(("top_k", "thinking", "inference_geo"))
+NAMED = frozenset(t.Body.__struct_fields__) - UNCHANGED
 GLOBAL = (None, "global", "not_available")
 # The most thinking tokens of each effort; a larger budget is high.
 BUDGETS = ((2048, "low"), (8192, "medium"))
@@ -52,6 +53,9 @@ TIERS = {"auto": "auto", "standard_only": "default"}
 LONGEST_USER = 64
 # Kinds of tools that the caller runs; Anthropic itself runs all others that it describes.
 CALLER_RUNS = ("bash_", "text_editor_", "computer_", "memory_")
+# Of its own, those whose whole price is in the tokens that it counts, and that reach nothing of the operator's; and
+# the search, so that routing can say which model has none.
+SERVED = (*CALLER_RUNS, "browser_toolset_", "mcp_toolset", "tool_search_tool_", "web_fetch_", "web_search_")
 MODES = {"auto": "auto", "any": "required", "tool": "required", "none": "none"}
 
 
@@ -96,9 +100,7 @@ def _request(body: t.CountBody, raw: JSON, bounds: Bounds) -> ChatRequest:
 
 def _check(body: t.CountBody, raw: JSON, bounds: Bounds, tools: "_Tools") -> None:
     """The rules that a type cannot say."""
-    if foreign := NOT_FOR_CALLERS & raw.keys():
-        name = min(foreign)
-        raise InvalidRequest(f"'{name}' is not a parameter of this API.", param=name)
+    _check_names(raw)
     most = bounds.max_output_tokens
     if most is not None and body.max_tokens is not None and body.max_tokens > most:
         raise InvalidRequest(f"max_tokens must be at most {most}.", param="max_tokens")
@@ -117,6 +119,15 @@ def _check(body: t.CountBody, raw: JSON, bounds: Bounds, tools: "_Tools") -> Non
         path = "thinking.budget_tokens"
         raise InvalidRequest(f"Missing required field at '{path}'.", param=path)
     _check_choice(body.tool_choice, tools)
+
+
+def _check_names(raw: JSON) -> None:
+    """Anthropic itself knows no other field, and of its own some name what is stored in the operator's account."""
+    if raw.get("container") is not None:
+        raise InvalidRequest("container: there are no containers here.", param="container")
+    if foreign := _rest(raw, *NAMED, *DROPPED, *CARRIED, "thread", *UNCHANGED):
+        name = min(foreign)
+        raise InvalidRequest(f"'{name[:100]}' is not a parameter of this API.", param=name[:100])
 
 
 def _check_choice(choice: t.ToolChoice | None, tools: "_Tools") -> None:
@@ -156,6 +167,9 @@ class _Tools:
         if own.type.startswith("advisor_"):
             path = f"{where}.type"
             raise InvalidRequest(f"A tool that asks another model is not served, at '{path}'.", param=path)
+        if not own.type.startswith(SERVED):
+            path = f"{where}.type"
+            raise InvalidRequest(f"Tools of the type '{own.type[:100]}' are not served, at '{path}'.", param=path)
         if own.name and own.type.startswith(CALLER_RUNS):
             known = f"{own.name}: the client tool {own.type} of Anthropic's API, with the input described there."
             self._offer(Tool(own.name, known, {"type": "object"}, None, _told(_rest(row, "name"))))

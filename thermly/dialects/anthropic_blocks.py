@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from thermly import sources
 from thermly.dialects import Bounds
 from thermly.dialects import anthropic_types as t
 from thermly.dialects.anthropic_signatures import WIRE, unpack
@@ -98,6 +99,7 @@ class Messages:
         if kind in READ:
             return READ[kind](raw, where)
         if role == "assistant" or kind in FOR_THE_API:
+            check_whole(raw, where)
             return Reasoning("", {WIRE: {"block": raw}})
         path = f"{where}.type"
         raise InvalidRequest(f"There are no blocks of the type '{kind[:100]}', at '{path}'.", param=path)
@@ -141,6 +143,32 @@ def _length(part: Part) -> int:
     return len(part.text) if isinstance(part, Text) else 0
 
 
+# ---- blocks that go along as they are
+
+
+def check_whole(raw: JSON, where: str) -> None:
+    """Nothing in it may name a stored file, or bring a tool along that nobody has looked at."""
+    tool = raw.get("tool")
+    if isinstance(tool, dict) and "definition" in tool:
+        path = f"{where}.tool.definition"
+        raise InvalidRequest(f"Tools are defined in tools alone, at '{path}'.", param=path)
+    if found := _stored(raw, where):
+        raise InvalidRequest(f"There are no stored files here, at '{found}'.", param=found)
+
+
+def _stored(value: Any, where: str) -> str | None:
+    """Where a file is named by its id. What a tool was called with is the model's own words."""
+    if isinstance(value, list):
+        found = (_stored(item, f"{where}[{i}]") for i, item in enumerate(value))
+    elif isinstance(value, dict):
+        if value.get("file_id") is not None:
+            return f"{where}.file_id"
+        found = (_stored(item, f"{where}.{name}") for name, item in value.items() if name != "input")
+    else:
+        return None
+    return next((path for path in found if path), None)
+
+
 # ---- blocks that stand alone
 
 
@@ -148,7 +176,10 @@ def read_inner(raw: JSON, where: str) -> Text | Media:
     """A block in a tool's result. What is new to us is the tool's own answer, so others read it as it is."""
     reader = READ.get(str(raw.get("type")))
     part = reader(raw, where) if reader else None
-    return part if isinstance(part, Text | Media) else Text(_json(raw), {WIRE: {"block": raw}})
+    if isinstance(part, Text | Media):
+        return part
+    check_whole(raw, where)
+    return Text(_json(raw), {WIRE: {"block": raw}})
 
 
 def _text(raw: JSON, where: str) -> Text:
@@ -169,17 +200,17 @@ def _document(raw: JSON, where: str) -> Part:
     source = block.source
     if isinstance(source, t.Plain | t.Content):
         text = source.data if isinstance(source, t.Plain) else _plain(source.content)
-        return _shown(raw, block.title, block.context, text)
+        return _shown(raw, where, block.title, block.context, text)
     return _media("file", source, block.title, _extras(_rest(raw, "source", "title")), f"{where}.source")
 
 
 def _search_result(raw: JSON, where: str) -> Part:
     block = t.convert(raw, t.SearchResult, where)
-    return _shown(raw, block.title, block.source, "\n".join(row.text for row in block.content))
+    return _shown(raw, where, block.title, block.source, "\n".join(row.text for row in block.content))
 
 
 def _reference(raw: JSON, where: str) -> Part:
-    return _shown(raw, t.convert(raw, t.ToolReference, where).tool_name)
+    return _shown(raw, where, t.convert(raw, t.ToolReference, where).tool_name)
 
 
 READ: dict[str, Callable[[JSON, str], Part]] = {
@@ -192,7 +223,8 @@ READ: dict[str, Callable[[JSON, str], Part]] = {
 }
 
 
-def _shown(raw: JSON, *texts: str | None) -> Text:
+def _shown(raw: JSON, where: str, *texts: str | None) -> Text:
+    check_whole(raw, where)
     return Text("\n\n".join(text for text in texts if text), {WIRE: {"block": raw}})
 
 
@@ -212,15 +244,17 @@ def _media(
     if isinstance(source, t.Stored):
         raise InvalidRequest(f"There are no stored files here, at '{where}'.", param=f"{where}.file_id")
     if isinstance(source, t.Url):
-        if not source.url.startswith(("https://", "http://")):
-            raise InvalidRequest(f"Expected an http(s) URL at '{where}.url'.", param=f"{where}.url")
+        sources.check_address(source.url, f"{where}.url")
         return Media(kind, "application/pdf" if kind == "file" else None, None, source.url, name or None, extras)
     try:
         if not base64.b64decode(source.data, validate=True):
             raise InvalidRequest(f"The base64 data is empty at '{where}.data'.", param=f"{where}.data")
     except (binascii.Error, ValueError):
         raise InvalidRequest(f"The data is not valid base64 at '{where}.data'.", param=f"{where}.data") from None
-    return Media(kind, source.media_type, source.data, None, name or None, extras)
+    mime = source.media_type
+    if kind == "image":
+        mime = sources.image_type(mime, f"{where}.media_type")
+    return Media(kind, mime, source.data, None, name or None, extras)
 
 
 def _rest(raw: JSON, *named: str) -> JSON:

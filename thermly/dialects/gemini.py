@@ -59,8 +59,18 @@ LEVELS = {"MINIMAL": "minimal", "LOW": "low", "MEDIUM": "medium", "HIGH": "high"
 MODES = {"AUTO": "auto", "ANY": "required", "NONE": "none", "VALIDATED": "auto"}
 STANDARD_TIERS = ("", "SERVICE_TIER_UNSPECIFIED", "STANDARD", "SERVICE_TIER_STANDARD", "UNSPECIFIED")
 SEARCHES = frozenset(("googleSearch", "googleSearchRetrieval", "enterpriseWebSearch"))
-# Words of a configuration by which a caller would choose another model, or that ask for another form of answer.
-REFUSED = ("routingConfig", "modelSelectionConfig", "modelConfig", "responseFormat")
+# Tools of Google's whose whole price is in the tokens that it counts, and that reach nothing of the operator's.
+# Its searches are known, so that routing can say which model has none.
+BUILT_IN = frozenset(("codeExecution", "urlContext", "computerUse")) | SEARCHES
+# What goes to Gemini alone. Not among it: words by which a caller would choose another model, or that ask for
+# another form of answer.
+CONFIGURED = frozenset(
+    (
+        *("topK", "mediaResolution", "speechConfig", "imageConfig", "audioTimestamp", "responseModalities"),
+        *("thinkingConfig", "enableAffectiveDialog", "enableEnhancedCivicAnswers"),
+    )
+)
+TOOL_CONFIGURED = frozenset(("functionCallingConfig", "retrievalConfig", "includeServerSideToolInvocations"))
 # Words that have a place in the exchange. The thinking budget has, but it is a number and the place a word.
 NAMED = frozenset(t.camel_name(field) for field in t.Config.__struct_fields__) - {"responseModalities"}
 DECLARED = ("name", "description", "parameters", "parametersJsonSchema")
@@ -110,6 +120,7 @@ def _request(body: t.Body, raw: JSON, bounds: Bounds, model: str, stream: bool) 
     config = body.generation_config or t.Config()
     tools = _tools(body, raw)
     _check(body, config, bounds, tools)
+    _check_built_in(raw)
     system = (read_system(body.system_instruction, raw["systemInstruction"]),) if body.system_instruction else ()
     searches = any(SEARCHES & row.keys() for row in raw.get("tools") or ())
     extras = _extras(raw)
@@ -197,6 +208,15 @@ def _wrong(message: str, field: str) -> InvalidRequest:
 
 
 # ---- tools
+
+
+def _check_built_in(raw: JSON) -> None:
+    for i, row in enumerate(raw.get("tools") or ()):
+        for name in _rest(row, "functionDeclarations", *BUILT_IN):
+            path = f"tools[{i}].{name}"
+            raise InvalidRequest(f"The tool '{name[:100]}' is not served, at '{path}'.", param=path)
+    for name in _rest(raw.get("toolConfig") or {}, *TOOL_CONFIGURED):
+        raise InvalidRequest(f"There is no field 'toolConfig.{name}'.", param=f"toolConfig.{name}")
 
 
 def _tools(body: t.Body, raw: JSON) -> tuple[Tool, ...]:
@@ -303,9 +323,8 @@ def _tool_config(raw: JSON) -> JSON:
 def _config(raw: JSON) -> JSON:
     """A thinking budget is exact, so Gemini gets the number; a level or no thinking at all is said in full by
     the effort, from which each generation gets the form that it knows."""
-    for name in REFUSED:
-        if raw.get(name) is not None:
-            raise _wrong(f"{name} is not a parameter of this API.", name)
+    for name in _rest(raw, *NAMED, *CONFIGURED):
+        raise _wrong(f"{name} is not a parameter of this API.", name)
     found = _rest(raw, *NAMED)
     if set(raw.get("responseModalities") or ()) <= {"TEXT", "MODALITY_UNSPECIFIED"}:
         found.pop("responseModalities", None)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from thermly import sources
 from thermly.dialects import Bounds
 from thermly.dialects import gemini_types as t
 from thermly.dialects.gemini_signatures import WIRE, standard, unpack
@@ -44,6 +45,10 @@ class _Call(Struct):
 
 
 def read_system(system: t.System, raw: JSON) -> Message:
+    for i, row in enumerate(raw["parts"]):
+        if other := [name for name in DATA.values() if name != "text" and row.get(name) is not None]:
+            path = f"systemInstruction.parts[{i}].{other[0]}"
+            raise InvalidRequest(f"A system instruction has parts of text only, at '{path}'.", param=path)
     texts = (Text(part.text, _extras(_rest(raw["parts"][i], "text"))) for i, part in enumerate(system.parts))
     return Message("system", tuple(texts))
 
@@ -99,7 +104,7 @@ class Contents:
         if part.inline_data is not None:
             return read_blob(part.inline_data, raw["inlineData"], extras, at)
         if part.file_data is not None:
-            return read_file(part.file_data, raw["fileData"], extras)
+            return read_file(part.file_data, raw["fileData"], extras, at)
         if part.function_call is not None:
             return self._call(part.function_call, model, extras, at)
         if part.function_response is not None:
@@ -189,17 +194,22 @@ def read_blob(blob: t.Blob, raw: JSON, extras: dict[str, JSON], where: str) -> M
             raise InvalidRequest("The base64 data is empty.", param=f"{where}.data")
     except (binascii.Error, ValueError):
         raise InvalidRequest(f"The data is not valid base64 at '{where}.data'.", param=f"{where}.data") from None
+    mime, family = blob.mime_type, _family(blob.mime_type)
+    if family == "image":
+        mime = sources.image_type(mime, f"{where}.mimeType")
     if more := _rest(raw, "mimeType", "data"):
-        extras[WIRE]["inlineData"] = {"mimeType": blob.mime_type, "data": data, **more}
-    return Media(_family(blob.mime_type), blob.mime_type, data, None, _name(raw), _told(extras))
+        extras[WIRE]["inlineData"] = {"mimeType": mime, "data": data, **more}
+    return Media(family, mime, data, None, _name(raw), _told(extras))
 
 
-def read_file(file: t.File, raw: JSON, extras: dict[str, JSON]) -> Media:
-    """Any vendor may fetch a web address; other addresses mean something to Gemini alone."""
+def read_file(file: t.File, raw: JSON, extras: dict[str, JSON], where: str) -> Media:
+    """Any vendor may fetch a web address, and films are for Gemini alone."""
+    sources.check_address(file.file_uri, f"{where}.fileUri")
     if not file.file_uri.startswith("http://"):
         extras[WIRE]["fileData"] = raw
     mime = file.mime_type or None
-    return Media(_family(mime or ""), mime, None, file.file_uri, _name(raw), _told(extras))
+    family = "file" if sources.is_film(file.file_uri) else _family(mime or "")
+    return Media(family, mime, None, file.file_uri, _name(raw), _told(extras))
 
 
 def _attached(part: t.ResponsePart, raw: JSON, where: str) -> Media:
@@ -207,7 +217,7 @@ def _attached(part: t.ResponsePart, raw: JSON, where: str) -> Media:
     if part.inline_data is not None:
         return read_blob(part.inline_data, raw["inlineData"], extras, f"{where}.inlineData")
     if part.file_data is not None:
-        return read_file(part.file_data, raw["fileData"], extras)
+        return read_file(part.file_data, raw["fileData"], extras, f"{where}.fileData")
     raise InvalidRequest(f"A part of a response needs inlineData or fileData, at '{where}'.", param=where)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from thermly import sources
 from thermly.dialects import Bounds
 from thermly.dialects import openai_types as t
 from thermly.dialects.openai_chat_writing import write_error, write_error_event, write_events, write_reply
@@ -42,6 +43,14 @@ NOT_FOR_CALLERS = frozenset(
         *("api_base", "api_key", "api_version", "base_url", "extra_body", "extra_headers", "user_config"),
         *("custom_llm_provider", "models", "provider", "route", "fallbacks", "plugins", "transforms"),
         *("best_of", "use_beam_search"),
+    )
+)
+# Words by which other APIs and servers name what is stored in an account, which here would be the operator's.
+STORED = frozenset(
+    (
+        *("assistant_id", "thread_id", "conversation", "previous_response_id", "previous_interaction_id"),
+        *("prompt", "prompt_id", "preset", "agent_id", "batch_id", "container", "cached_content", "cachedContent"),
+        *("attachments", "files", "file_ids", "vector_store_ids", "data_sources"),
     )
 )
 NAMED = frozenset(t.ChatBody.__struct_fields__)
@@ -76,6 +85,8 @@ def read_request(body: bytes, bounds: Bounds) -> ChatRequest:
     if foreign := NOT_FOR_CALLERS & raw.keys():
         name = min(foreign)
         raise InvalidRequest(f"'{name}' is not a parameter of this API.", param=name)
+    if stored := [name for name in STORED if raw.get(name) is not None]:
+        raise InvalidRequest(f"{min(stored)}: there is nothing stored here that could be named.", param=min(stored))
     _check(chat, bounds)
     wishes = []
     if chat.stream_options and chat.stream_options.include_usage:
@@ -147,8 +158,7 @@ def _check(chat: t.ChatBody, bounds: Bounds) -> None:
         raise InvalidRequest(f"seed must be between -{SEED_BOUND} and {SEED_BOUND}.", param="seed")
     if chat.stream_options is not None and not chat.stream:
         raise InvalidRequest("stream_options is allowed only when stream is true.", param="stream_options")
-    if chat.modalities and "audio" in chat.modalities and chat.audio is None:
-        raise InvalidRequest("audio is required when modalities asks for audio.", param="audio")
+    _check_audio(chat)
     if chat.tools and chat.functions:
         raise InvalidRequest("functions is deprecated in favor of tools: give one of them.", param="functions")
     names = [tool.function.name for tool in chat.tools or ()] + [f.name for f in chat.functions or ()]
@@ -160,6 +170,13 @@ def _check(chat: t.ChatBody, bounds: Bounds) -> None:
             raise InvalidRequest(f"{param} names '{name}', which is not among the tools.", param=param)
     if chat.tool_choice == "required" and not chat.tools:
         raise InvalidRequest("tool_choice is 'required' but there are no tools.", param="tool_choice")
+
+
+def _check_audio(chat: t.ChatBody) -> None:
+    if chat.modalities and "audio" in chat.modalities and chat.audio is None:
+        raise InvalidRequest("audio is required when modalities asks for audio.", param="audio")
+    if chat.audio is not None and chat.audio.voice.startswith("voice_"):
+        raise InvalidRequest("audio.voice: there are no stored voices here.", param="audio.voice")
 
 
 def _chosen(chat: t.ChatBody) -> tuple[str, ...]:
@@ -236,6 +253,11 @@ class _Messages:
             raise InvalidRequest(f"A message may have at most {most} characters.", param=f"{where}.content")
         raw = self._raw[i]
         role = raw["role"]
+        if raw.get("audio") is not None:
+            raise InvalidRequest(
+                f"No sounds are stored here; send what was said as content, at '{where}.audio'.",
+                param=f"{where}.audio",
+            )
         unnamed = {k: v for k, v in raw.items() if k not in MESSAGE_NAMED[role]}
         if isinstance(body, t.System | t.Developer | t.User | t.Assistant) and body.name is not None:
             unnamed["name"] = body.name
@@ -314,7 +336,10 @@ def _part(part: Any, raw: Any, where: str) -> Part:
     if isinstance(part, t.ImagePart):
         detail = part.image_url.detail
         extras = {WIRE: {"detail": detail}} if detail else None
-        media_type, data, url = _source(part.image_url.url, f"{where}.image_url.url")
+        where = f"{where}.image_url.url"
+        media_type, data, url = _source(part.image_url.url, where)
+        if url is None:
+            media_type = sources.image_type(media_type, where)
         return Media("image", media_type, data, url, extras=extras)
     if isinstance(part, t.AudioPart):
         _base64(part.input_audio.data, f"{where}.input_audio.data")
@@ -325,7 +350,9 @@ def _part(part: Any, raw: Any, where: str) -> Part:
 
 def _file(facts: t.FileFacts, where: str) -> Media:
     if facts.file_id is not None:
-        return Media("file", name=facts.filename, extras={WIRE: {"file_id": facts.file_id}})
+        raise InvalidRequest(
+            f"There are no stored files here; send file_data, at '{where}.file_id'.", param=f"{where}.file_id"
+        )
     if not facts.file_data:
         raise InvalidRequest("A file needs file_data.", param=f"{where}.file_data")
     if not facts.file_data.startswith("data:"):
@@ -338,6 +365,7 @@ def _file(facts: t.FileFacts, where: str) -> Media:
 def _source(url: str, where: str) -> tuple[str | None, str | None, str | None]:
     """(media type, base64 data, None) of a data URL, or (None, None, url)."""
     if url.startswith(("https://", "http://")):
+        sources.check_address(url, where)
         return None, None, url
     match = _DATA_URL.match(url)
     if match is None:

@@ -166,7 +166,7 @@ class Prediction(Struct):
 
 
 class AudioOut(Struct):
-    voice: str | dict[str, Any]
+    voice: str
     format: Literal["wav", "aac", "mp3", "flac", "opus", "pcm16"]
 
 

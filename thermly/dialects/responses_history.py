@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from thermly import sources
 from thermly.dialects.responses_items import DATA_URL, not_found
 from thermly.dialects.responses_signatures import unseal
 from thermly.errors import InvalidRequest
@@ -156,7 +157,9 @@ def _part(part: JSON) -> Part:
     if kind == "input_file":
         name = part.get("filename")
         if "file_id" in part:
-            return Media("file", name=name, extras={WIRE: {"file_id": part["file_id"]}})
+            raise InvalidRequest(
+                "An earlier message names a file by its id: there are no stored files here.", param="input"
+            )
         if "file_url" in part:
             return Media("file", url=part["file_url"], name=name)
         return _media("file", part["file_data"], name, None)
@@ -166,7 +169,8 @@ def _part(part: JSON) -> Part:
 def _media(kind: Literal["image", "file"], source: str, name: str | None, extras: Extras) -> Media:
     """Bare base64 is a PDF's, as in OpenAI's reference."""
     if match := DATA_URL.match(source):
-        return Media(kind, match[1], source[match.end() :], None, name, extras)
+        media_type = sources.usual_type(match[1]) if match[1] else None
+        return Media(kind, media_type, source[match.end() :], None, name, extras)
     if kind == "image":
         return Media(kind, None, None, source, name, extras)
     return Media(kind, "application/pdf", source, None, name, extras)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from thermly import sources
 from thermly.dialects import Bounds
 from thermly.dialects import responses_types as t
 from thermly.dialects.responses_signatures import unseal
@@ -173,18 +174,25 @@ def _part(raw: JSON, role: str, where: str) -> JSON:
 
 def _image(part: t.InputImage, where: str) -> JSON:
     if part.file_id is not None or not part.image_url:
-        raise InvalidRequest(f"An image needs image_url: there are no files here, at '{where}'.", param=where)
-    if not part.image_url.startswith(("https://", "http://")):
-        _check_data_url(part.image_url, f"{where}.image_url")
+        raise InvalidRequest(
+            f"An image needs image_url: there are no stored files here, at '{where}'.", param=where
+        )
+    if part.image_url.startswith(("https://", "http://")):
+        sources.check_address(part.image_url, f"{where}.image_url")
+    else:
+        media_type = _check_data_url(part.image_url, f"{where}.image_url")
+        sources.image_type(media_type, f"{where}.image_url")
     return {"type": "input_image", "detail": part.detail or "auto", "file_id": None, "image_url": part.image_url}
 
 
 def _file(part: t.InputFile, where: str) -> JSON:
-    given = {name: value for name in ("file_data", "file_id", "file_url") if (value := getattr(part, name))}
+    if part.file_id is not None:
+        raise InvalidRequest(f"There are no stored files here, at '{where}.file_id'.", param=f"{where}.file_id")
+    given = {name: value for name in ("file_data", "file_url") if (value := getattr(part, name))}
     if len(given) != 1:
         raise InvalidRequest(f"A file needs one of file_data and file_url, at '{where}'.", param=where)
-    if part.file_url and not part.file_url.startswith(("https://", "http://")):
-        raise InvalidRequest(f"Expected an http(s) URL, at '{where}.file_url'.", param=f"{where}.file_url")
+    if part.file_url:
+        sources.check_address(part.file_url, f"{where}.file_url")
     if part.file_data and part.file_data.startswith("data:"):
         _check_data_url(part.file_data, f"{where}.file_data")
     elif part.file_data:
@@ -192,11 +200,13 @@ def _file(part: t.InputFile, where: str) -> JSON:
     return {"type": "input_file", **given, **({"filename": part.filename} if part.filename else {})}
 
 
-def _check_data_url(url: str, where: str) -> None:
+def _check_data_url(url: str, where: str) -> str | None:
+    """The media type that it tells."""
     match = DATA_URL.match(url)
     if match is None:
         raise InvalidRequest(f"Expected an http(s) URL or a base64 data URL, at '{where}'.", param=where)
     _check_base64(url[match.end() :], where)
+    return match[1]
 
 
 def _check_base64(data: str, where: str) -> None:

@@ -238,14 +238,22 @@ def write_thinking(request: ChatRequest, can: frozenset[str], max_tokens: int) -
 
 
 def _budget(request: ChatRequest, given: JSON, effort: str | None, max_tokens: int) -> JSON | None:
-    """A budget leaves a quarter of the bound to the answer; where it would be too small, no thinking."""
+    """A budget leaves a quarter of the bound to the answer; where it would be too small, no thinking. One that is
+    shared by the thoughts of several answers may be beyond the bound of each ("Extended thinking", interleaved)."""
     effort = effort or ("high" if given else "none")
     if effort == "none" or forces_tools(request) or _continues_unthought(request):
         return None
     asked = given.get("budget_tokens")
     budget = asked if isinstance(asked, int) else BUDGETS.get(effort, BUDGETS["medium"])
-    budget = min(budget, max_tokens * 3 // 4)
+    if not (asked and _interleaves(request)):
+        budget = min(budget, max_tokens * 3 // 4)
     return {**given, "type": "enabled", "budget_tokens": budget} if budget >= LEAST_BUDGET else None
+
+
+def _interleaves(request: ChatRequest) -> bool:
+    facts = facts_of(request, WIRE)
+    asked = any(word.startswith("interleaved-thinking-") for word in facts.get("betas") or ())
+    return asked and bool(request.tools or facts.get("tools"))
 
 
 def _continues_unthought(request: ChatRequest) -> bool:

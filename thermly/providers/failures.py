@@ -33,6 +33,16 @@ class VendorError(Struct, frozen=True):
     retry_after_s: int | None = None
 
 
+# Words for what the vendor's safety system refused: OpenAI's, and those of servers like it.
+CONTENT = (
+    "content_policy",
+    "content_filter",
+    "content_moderation",
+    "moderation_blocked",
+    "invalid_prompt",
+    "safety",
+)
+
 Explain = Callable[[Any], VendorError]
 
 
@@ -49,7 +59,11 @@ def failure(status: int, error: VendorError, retry_after_s: int | None = None) -
             return UpstreamFailed("The model's provider refused the gateway.", detail=detail, retry_after_s=60)
         kind: type[InvalidRequest] = InvalidRequest
         code = "upstream_rejected"
-        if "content_policy" in words or "content_filter" in words or "safety" in error.kind.lower():
+        if (
+            any(word in error.kind.lower() for word in CONTENT)
+            or "content_policy" in words
+            or "content_filter" in words
+        ):
             kind, code = ContentRefused, "content_policy_violation"
         elif "context_length" in words or "prompt is too long" in words or "maximum context" in words:
             code = "context_length_exceeded"

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from thermly import sources
 from thermly.catalog import Target
 from thermly.errors import InvalidRequest
 from thermly.exchange import (
@@ -149,20 +150,23 @@ def write_response(part: ToolResult) -> JSON:
 
 
 def write_media(part: Media) -> JSON:
-    """Gemini fetches its own files, buckets and public https addresses ("File input methods")."""
+    """Gemini fetches public https addresses ("File input methods"). It knows its own files and buckets too, which
+    are the operator's."""
     facts = facts_of(part, WIRE)
     if part.data:
         kind = part.media_type or ("image/png" if part.kind == "image" else _GUESSED[part.kind])
         return {"inlineData": {"mimeType": kind, "data": part.data}, **facts}
+    url = part.url or ""
+    if not url.startswith("https://") or sources.names_stored(url):
+        raise unsupported("This model takes media as bytes or by a public https:// address.")
+    if part.kind == "image" and sources.is_film(url):
+        raise unsupported("This model takes a film for no image.")
     if "fileData" in facts:
         return facts
-    url = part.url or ""
-    if not url.startswith(("https://", "gs://")):
-        raise unsupported("This model takes media as bytes or by an https:// address.")
     file: JSON = {"fileUri": url}
     if mime := part.media_type or mimetypes.guess_type(url.partition("?")[0], strict=False)[0]:
         file["mimeType"] = mime
-    elif "generativelanguage.googleapis.com" not in url:
+    else:
         file["mimeType"] = _GUESSED[part.kind]
     return {"fileData": file, **facts}
 

@@ -98,7 +98,7 @@ def plan(
     """
     judged = judge(read(request))
     judgement = taught(judged, learned)
-    permitted = permitted_models(request.model, allowed, catalog, today)
+    permitted = permitted_models(request.known_model, allowed, catalog, today)
     if input_tokens is None:
         input_tokens = pricing.estimate_input_tokens(request)
     ask = _Ask(request, catalog, today, request.needs(), input_tokens, permitted, learned, quality)
@@ -212,7 +212,7 @@ def _nobody(name: str, passed: list[_Passed]) -> GatewayError:
 
 def _direct(ask: _Ask) -> Target:
     """The one target behind a name."""
-    name = ask.request.model
+    name = ask.request.known_model
     target = resolve(name, "chat", ask.catalog, ask.permitted, ask.today)
     model = target.model
     if missing := ask.needs - model.can:

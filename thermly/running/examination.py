@@ -3,12 +3,14 @@
 Knows: checks. Must not know: how findings are shown.
 """
 
+import datetime
 import sqlite3
 
 from msgspec import Struct
 
 from thermly import clock
 from thermly.catalog import CatalogError
+from thermly.models import configured, health
 from thermly.models.catalog_changes import CatalogChanges
 from thermly.money.bill import OF_JOB
 from thermly.money.payments import Payments
@@ -20,9 +22,12 @@ from thermly.store.db import Database
 
 
 class Finding(Struct, frozen=True):
+    """`warns`: nothing here is broken, but somebody should know."""
+
     check: str
     ok: bool
     detail: str
+    warns: bool = False
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -130,7 +135,11 @@ def _catalog(settings: Settings, base: Database) -> list[Finding]:
     if refused:
         detail += "; changes that are left out: " + "; ".join(c.refused for c in refused)
     cool = "; ".join(f"{name} ({why})" for name, why in cooling.items()) or "none is cooling down"
-    return [Finding("catalogue", not refused, detail), Finding("targets", True, cool)]
+    # The server's keys need not be set where this is run.
+    routable, _ = configured.routable(catalog)
+    unable = health.unable(routable, cooling.keys(), datetime.date.today())
+    targets = Finding("targets", True, f"{unable} Cooling down: {cool}" if unable else cool, bool(unable))
+    return [Finding("catalogue", not refused, detail), targets]
 
 
 def _redis(settings: Settings) -> Finding:

@@ -60,7 +60,7 @@ WIRE = Wire("anthropic", check_key, error, headers)
 
 def messages(request: Request, _: str) -> Answer:
     body = request.json()
-    check_messages(body)
+    check_messages(body, betas=request.headers.get("anthropic-beta", ""))
     ask = read(body, request)
     orders = ask.orders
     if orders.block:

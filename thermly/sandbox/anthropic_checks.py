@@ -41,7 +41,7 @@ def signature(thinking: str) -> str:
     return base64.b64encode(digest).decode()
 
 
-def check_messages(body: JSON, counting: bool = False) -> None:
+def check_messages(body: JSON, counting: bool = False, betas: str = "") -> None:
     for name in ("model", "messages") if counting else ("model", "messages", "max_tokens"):
         if body.get(name) is None:
             raise Refused(400, f"{name}: Field required")
@@ -51,7 +51,7 @@ def check_messages(body: JSON, counting: bool = False) -> None:
     if not counting and (not isinstance(body["max_tokens"], int) or body["max_tokens"] < 0):
         raise Refused(400, "max_tokens: Input should be a valid integer greater than or equal to 0")
     _check_sampling(body)
-    _check_thinking(body)
+    _check_thinking(body, "interleaved-thinking" in betas and bool(body.get("tools")))
     _check_tools(body)
     _check_format(body)
     _check_conversation(body)
@@ -76,7 +76,7 @@ def _check_sampling(body: JSON) -> None:
         raise Refused(400, text + "The conversation must end with a user message.")
 
 
-def _check_thinking(body: JSON) -> None:
+def _check_thinking(body: JSON, interleaved: bool) -> None:
     thinking, version = body.get("thinking") or {}, _version(body["model"])
     kind = thinking.get("type")
     if kind == "enabled":
@@ -86,7 +86,7 @@ def _check_thinking(body: JSON) -> None:
         budget = thinking.get("budget_tokens")
         if not isinstance(budget, int) or budget < _LEAST_BUDGET:
             raise Refused(400, "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
-        if "max_tokens" in body and budget >= body["max_tokens"]:
+        if "max_tokens" in body and budget >= body["max_tokens"] and not interleaved:
             raise Refused(400, "`max_tokens` must be greater than `thinking.budget_tokens`.")
     elif kind == "adaptive":
         if version < (4, 6):

@@ -1,5 +1,8 @@
 """Accounts and the credits that were put in. Money spent is in `usage`."""
 
+from collections.abc import Iterable
+
+import msgspec
 from msgspec import Struct
 
 from thermly import ids
@@ -62,17 +65,18 @@ def everyone(tx: Tx) -> list[Account]:
     return [Account(*row) for row in tx.all(f"SELECT {_COLUMNS} FROM account ORDER BY name")]  # noqa: S608
 
 
-def extents(tx: Tx, first_day: str) -> dict[str, Extent]:
-    """Of each account, by its id."""
+def extents(tx: Tx, first_day: str, not_keys: Iterable[str] = ()) -> dict[str, Extent]:
+    """Of each account, by its id. `not_keys`: the ids of keys that are not counted."""
     rows = tx.all(
         """SELECT a.id,
              (SELECT COUNT(*) FROM person p WHERE p.account_id = a.id AND p.disabled_at_ms IS NULL),
-             (SELECT COUNT(*) FROM api_key k WHERE k.account_id = a.id AND k.revoked_at_ms IS NULL),
+             (SELECT COUNT(*) FROM api_key k WHERE k.account_id = a.id AND k.revoked_at_ms IS NULL
+                AND k.id NOT IN (SELECT value FROM json_each(:not_keys))),
              COALESCE(u.requests, 0), COALESCE(u.cost_nanousd, 0)
            FROM account a LEFT JOIN (
              SELECT account_id, SUM(requests) AS requests, SUM(cost_nanousd) AS cost_nanousd
              FROM usage_day WHERE day >= :first GROUP BY account_id) u ON u.account_id = a.id""",
-        {"first": first_day},
+        {"first": first_day, "not_keys": msgspec.json.encode([*not_keys]).decode()},
     )
     return {row[0]: Extent(*row[1:]) for row in rows}
 

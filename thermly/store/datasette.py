@@ -60,7 +60,7 @@ QUERIES: dict[str, tuple[str, str, str]] = {
     ),
     "failures_by_model": (
         "Which models failed, and how, in the latest 100,000 requests",
-        "A request that no model answered stands under the name that was asked for.",
+        "A request that no model answered stands under the name that was asked for, without a provider.",
         """SELECT COALESCE(NULLIF(answered, ''), asked) AS model, provider, outcome, COUNT(*) AS requests,
              MAX(started_utc) AS last_utc
            FROM requests

@@ -7,6 +7,8 @@ that mark to the last row there is. Requests under way stay held, and count wher
 import base64
 import hashlib
 import hmac
+import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -213,6 +215,16 @@ def playground(tx: Tx, account_id: str, secret: bytes, now_ms: int, again: bool 
         {"hash": digest(key), "id": "key_" + ids.new(), "account": account_id, "hint": key[-4:], "now": now_ms},
     )
     return key, False
+
+
+def playgrounds(tx: Tx, account_ids: Iterable[str], secret: bytes) -> frozenset[str]:
+    """The ids of the keys that `playground` has made for these accounts, of those that were revoked too."""
+    found = []
+    for account_id in account_ids:
+        drawn = (_playground_key(account_id, secret, revoked) for revoked in itertools.count())
+        rows = (tx.one("SELECT id FROM api_key WHERE hash = :hash", {"hash": digest(key)}) for key in drawn)
+        found += [row[0] for row in itertools.takewhile(lambda row: row is not None, rows) if row]
+    return frozenset(found)
 
 
 def _playground_key(account_id: str, secret: bytes, revoked: int) -> str:

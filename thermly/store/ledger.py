@@ -123,7 +123,7 @@ def add(tx: Tx, credit_id: str, account_id: str, amount_nanousd: int, kind: str,
     row = tx.one("SELECT balance_nanousd FROM account WHERE id = :account", {"account": account_id})
     assert row is not None
     if added and abs(row[0]) > MOST_USD * NANO_PER_USD:
-        raise TooMuch(f"An account has at most {MOST_USD:,} dollars.")
+        raise TooMuch(f"An account {'has' if row[0] > 0 else 'owes'} at most {MOST_USD:,} dollars.")
     return added > 0
 
 

@@ -1,16 +1,17 @@
 """Sums over everything, for those who watch the whole. Reads only; no account is told apart."""
 
 from thermly.store.db import Row, Tx
+from thermly.store.usage import ANSWERED
 
 SUMS = ("requests", "failures", "cache_hits", "input_tokens", "cached_input_tokens", "output_tokens",
         "reasoning_tokens", "cost_nanousd", "baseline_nanousd")  # fmt: skip
 
 
 def by_model(tx: Tx) -> list[Row]:
-    """(model, *SUMS) since the beginning. One statement, and so one state of the file: a row of usage is either in
-    the daily totals or behind their mark, and no sum ever falls."""
+    """(the model that answered or "", *SUMS) since the beginning. One statement, and so one state of the file: a
+    row of usage is either in the daily totals or behind their mark, and no sum ever falls."""
     return tx.all(
-        """SELECT model, SUM(requests), SUM(failures), SUM(cache_hits), SUM(input_tokens),
+        f"""SELECT model, SUM(requests), SUM(failures), SUM(cache_hits), SUM(input_tokens),
              SUM(cached_input_tokens), SUM(output_tokens), SUM(reasoning_tokens), SUM(cost_nanousd),
              SUM(baseline_nanousd)
            FROM (
@@ -18,11 +19,11 @@ def by_model(tx: Tx) -> list[Row]:
                reasoning_tokens, cost_nanousd, baseline_nanousd
              FROM usage_day
              UNION ALL
-             SELECT model, 1, CASE WHEN outcome IN ('ok', 'client_gone') THEN 0 ELSE 1 END,
+             SELECT {ANSWERED}, 1, CASE WHEN outcome IN ('ok', 'client_gone') THEN 0 ELSE 1 END,
                CASE WHEN cache = 'hit' THEN 1 ELSE 0 END, input_tokens, cached_input_tokens, output_tokens,
                reasoning_tokens, cost_nanousd, baseline_nanousd
              FROM usage WHERE seq > (SELECT seq FROM accounted WHERE name = 'usage_day'))
-           GROUP BY model ORDER BY model"""
+           GROUP BY model ORDER BY model"""  # noqa: S608
     )
 
 

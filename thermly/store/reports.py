@@ -6,6 +6,7 @@ Every function takes `account_id`; None stands for all accounts.
 from msgspec import Struct
 
 from thermly.store.db import Tx
+from thermly.store.usage import ANSWERED
 from thermly.store.usage_log import since
 
 LATEST = 20_000
@@ -21,7 +22,7 @@ _WHOSE = "(:account IS NULL OR account_id = :account)"
 
 
 class Sum(Struct, frozen=True):
-    """`at` is what the sum is of: a day, an hour, a model, a key."""
+    """`at` is what the sum is of: a day, an hour, a key, the model that answered ("": none did)."""
 
     at: str
     requests: int
@@ -39,7 +40,7 @@ class Sum(Struct, frozen=True):
 
 
 class Part(Struct, frozen=True):
-    """What one model did in one bucket of time."""
+    """What one model did in one bucket of time; "": what none answered."""
 
     at: str
     model: str
@@ -98,8 +99,8 @@ def by_hour(tx: Tx, account_id: str | None, from_ms: int) -> list[Sum]:
 
 def by_model_since(tx: Tx, account_id: str | None, from_ms: int) -> list[Sum]:
     rows = tx.all(
-        f"""SELECT model, {_OF_ROWS} FROM usage WHERE seq >= :seq AND started_at_ms >= :from AND {_WHOSE}
-            GROUP BY model ORDER BY 8 DESC, 2 DESC""",  # noqa: S608
+        f"""SELECT {ANSWERED}, {_OF_ROWS} FROM usage WHERE seq >= :seq AND started_at_ms >= :from AND {_WHOSE}
+            GROUP BY 1 ORDER BY 8 DESC, 2 DESC""",  # noqa: S608
         {"account": account_id, "seq": since(tx, from_ms), "from": from_ms},
     )
     return [Sum(*row) for row in rows]
@@ -107,7 +108,7 @@ def by_model_since(tx: Tx, account_id: str | None, from_ms: int) -> list[Sum]:
 
 def parts_by_hour(tx: Tx, account_id: str | None, from_ms: int) -> list[Part]:
     rows = tx.all(
-        f"""SELECT strftime(:hour, started_at_ms / 1000, 'unixepoch'), model, COUNT(*),
+        f"""SELECT strftime(:hour, started_at_ms / 1000, 'unixepoch'), {ANSWERED}, COUNT(*),
               SUM(cache = 'hit'), SUM(cost_nanousd)
             FROM usage WHERE seq >= :seq AND started_at_ms >= :from AND {_WHOSE} GROUP BY 1, 2""",  # noqa: S608
         {"account": account_id, "seq": since(tx, from_ms), "from": from_ms, "hour": HOUR},

@@ -1,6 +1,7 @@
 """What the database consists of, as the migrations tell it: tables, columns, indexes, triggers, views, comments.
 
-Knows: how migrations are written, a comment standing above what it is about. Must not know: any table.
+Knows: how migrations are written, a comment standing above what it is about; one that begins with `table.column: `
+tells anew what an earlier migration said of that column. Must not know: any table.
 SQLite forgets comments that stand outside its statements, so they are read from the migrations themselves.
 """
 
@@ -17,6 +18,7 @@ _ADD = re.compile(r"ALTER TABLE (\w+) ADD COLUMN (\w+)")
 _EVENT = re.compile(r"\b((?:BEFORE|AFTER) .+?) BEGIN\b", re.S)
 _NAME = re.compile(r"(?:^|[ .])(\w+),?$")
 _FIRST_WORD = re.compile(r"(\w+)")
+_ANEW = re.compile(r"(\w+\.\w+): (.+)")
 
 
 class Column(Struct, frozen=True):
@@ -106,6 +108,7 @@ class Comments:
         created, added = _CREATE.match(text), _ADD.match(text)
         kind = created[1] if created else ""
         self._group = above or (self._group if kind == "TRIGGER" else "")
+        self.of |= {match[1]: match[2] for block in _blocks(statement) if (match := _ANEW.match(block))}
         if added:
             self.of[f"{added[1]}.{added[2]}"] = above
         elif created and kind == "TABLE":
@@ -140,6 +143,20 @@ def _split(text: str) -> tuple[str, str]:
         else:
             above = []
     return "", ""
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """The comments before the statement, each until the next empty line."""
+    above: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("--"):
+            above.append(line)
+            continue
+        if above:
+            yield _joined(above)
+        above = []
+        if line.strip():
+            return
 
 
 def _joined(lines: Iterable[str]) -> str:

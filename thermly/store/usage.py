@@ -6,6 +6,9 @@ from thermly.store.db import Tx
 
 BATCH = 2000
 
+ANSWERED = "CASE WHEN state = 'settled' THEN model ELSE '' END"
+"""The model that answered. Where none did, nothing was charged, and `model` is the one that was asked last."""
+
 
 def account_batch(tx: Tx, limit: int = BATCH) -> int:
     """Add the next usage rows to the daily totals and move the mark, in one transaction; returns how many.
@@ -23,9 +26,9 @@ def account_batch(tx: Tx, limit: int = BATCH) -> int:
         return 0
     span: dict[str, Any] = {"first": row[0], "last": row[1]}
     tx.run(
-        """INSERT INTO usage_day (day, account_id, key_id, model, requests, cache_hits, failures, input_tokens,
+        f"""INSERT INTO usage_day (day, account_id, key_id, model, requests, cache_hits, failures, input_tokens,
              cached_input_tokens, output_tokens, reasoning_tokens, cost_nanousd, baseline_nanousd)
-           SELECT date(started_at_ms / 1000, 'unixepoch') AS day, account_id, key_id, model, COUNT(*),
+           SELECT date(started_at_ms / 1000, 'unixepoch') AS day, account_id, key_id, {ANSWERED}, COUNT(*),
              SUM(CASE WHEN cache = 'hit' THEN 1 ELSE 0 END),
              SUM(CASE WHEN outcome IN ('ok', 'client_gone') THEN 0 ELSE 1 END), SUM(input_tokens),
              SUM(cached_input_tokens), SUM(output_tokens), SUM(reasoning_tokens), SUM(cost_nanousd),
@@ -41,7 +44,7 @@ def account_batch(tx: Tx, limit: int = BATCH) -> int:
              output_tokens = usage_day.output_tokens + excluded.output_tokens,
              reasoning_tokens = usage_day.reasoning_tokens + excluded.reasoning_tokens,
              cost_nanousd = usage_day.cost_nanousd + excluded.cost_nanousd,
-             baseline_nanousd = usage_day.baseline_nanousd + excluded.baseline_nanousd""",
+             baseline_nanousd = usage_day.baseline_nanousd + excluded.baseline_nanousd""",  # noqa: S608
         span,
     )
     for key_id, last_used_at_ms in tx.all(

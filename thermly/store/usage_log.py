@@ -72,6 +72,11 @@ class Entry(Struct, frozen=True):
     def saved_nanousd(self) -> int:
         return self.baseline_nanousd - self.cost_nanousd
 
+    @property
+    def answered_by(self) -> str:
+        """The model; "": none answered, and `model` is the one that was asked last, if any was."""
+        return self.model if self.state == "settled" else ""
+
 
 class Page(Struct, frozen=True):
     """`older` and `newer` are the marks of the pages behind and before it, None where there is none. `seen_to_ms`:
@@ -92,7 +97,7 @@ _FROM = """FROM usage u LEFT JOIN account a ON a.id = u.account_id LEFT JOIN api
 _CLAUSES = {
     "account_id": "u.account_id = :account_id",
     "key_id": "u.key_id = :key_id",
-    "model": "(u.model = :model OR u.requested_model = :model)",
+    "model": "(u.requested_model = :model OR (u.model = :model AND u.state = 'settled'))",
     "outcome": """CASE :outcome WHEN 'failed' THEN u.outcome NOT IN ('ok', 'client_gone')
       ELSE u.outcome = :outcome END""",
     "cache": "u.cache = :cache",

@@ -67,11 +67,12 @@ class Views:
 
     def items(self, conversation_id: str) -> ResponseReturnValue:
         items = self._memory.items(self._find(conversation_id))
-        return respond.whole(responses.write_items(items, responses.read_page(current.args)), ids.new())
+        page, include = responses.read_page(current.args), _include()
+        return respond.whole(responses.write_items(items, page, include), ids.new())
 
     def item(self, conversation_id: str, item_id: str) -> ResponseReturnValue:
-        found = self._find(conversation_id)
-        return respond.whole(responses.write_item(self._memory.one_item(found, item_id)), ids.new())
+        found, include = self._find(conversation_id), _include()
+        return respond.whole(responses.write_item(self._memory.one_item(found, item_id), include), ids.new())
 
     # ---- what changes
 
@@ -102,12 +103,13 @@ class Views:
         caller = self._identify()
         found = self._memory.conversation(conversation_id, caller.account_id)
         asked = responses.read_new_items(cast(Body, current).whole_body(), self._surface.bounds)
+        include = _include()
         with self._limits.admitted(caller) as told:
             self._memory.admit(caller.account_id, caller.key_id)
             items = self._whole(asked, caller.account_id)
             self._memory.add_items(found, caller.account_id, items)
         page = responses.Page(limit=100, order="asc")
-        return respond.whole(responses.write_items(items, page), ids.new(), told)
+        return respond.whole(responses.write_items(items, page, include), ids.new(), told)
 
     def remove(self, conversation_id: str, item_id: str) -> ResponseReturnValue:
         caller = self._identify()
@@ -115,6 +117,11 @@ class Views:
         with self._limits.admitted(caller) as told:
             self._memory.remove_item(found, item_id)
             return _told(found, told)
+
+
+def _include() -> frozenset[str]:
+    """A parameter of the query that may be repeated, as `include` or as `include[]`."""
+    return responses.read_include([*current.args.getlist("include"), *current.args.getlist("include[]")])
 
 
 def _told(found: Conversation, headers: Headers | None = None) -> ResponseReturnValue:

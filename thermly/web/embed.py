@@ -89,15 +89,15 @@ class Interfaces:
 
     def chat(self, body: bytes, caller: Caller) -> ResponseReturnValue:
         understood = self._understand(body, parameters.apply)
-        asked = self._thinking(openai_chat.read_request(understood.body, self._surface.bounds), understood.c1)
+        asked = self._named(openai_chat.read_request(understood.body, self._surface.bounds), understood.c1)
         with self._limits.admitted(caller) as told:
             answer = self._generated(asked, caller, understood.library)
-            return respond.answered(answer, replace(asked, model=understood.c1.name), self._surface, told)
+            return respond.answered(answer, asked, self._surface, told)
 
     def response(self, body: bytes) -> Reading:
         understood = self._understand(body, parameters.apply_responses)
         asked = responses.read_request(understood.body, self._surface.bounds)
-        chat, facts = self._thinking(asked.chat, understood.c1), self._facts(asked, understood)
+        chat, facts = self._named(asked.chat, understood.c1), self._facts(asked, understood)
         asked = replace(asked, chat=chat, facts=facts)
         answer = functools.partial(self._generated, own=understood.library)
         return Reading(asked, understood.c1.name, answer)
@@ -120,6 +120,10 @@ class Interfaces:
         own = library(c1.format, custom.read(raw))
         cleaned = apply(raw, parameters.vendor_of(c1.provider)) | {"model": model}
         return Understood(c1, msgspec.json.encode(cleaned), own, raw)
+
+    def _named(self, asked: ChatRequest, c1: C1) -> ChatRequest:
+        """Whoever reads the books or an error finds the id that was asked for."""
+        return replace(self._thinking(asked, c1), model=c1.name, means=asked.model)
 
     def _thinking(self, asked: ChatRequest, c1: C1) -> ChatRequest:
         if parameters.vendor_of(c1.provider) != "google":

@@ -19,7 +19,7 @@ def register(app: Flask, surfaces: tuple[Surface, ...]) -> None:
         return next((s for s in surfaces if f"{request.path}/".startswith(s.prefix + "/")), surfaces[-1])
 
     def refuse(error: GatewayError) -> Response:
-        request_id = error.request_id or ids.new()
+        error.request_id = request_id = error.request_id or ids.new()
         if error.detail:
             log.warning("req_%s refused: %s %s", request_id, error.kind, error.detail)
         return respond.refused(error, surface(), request_id)

@@ -32,8 +32,8 @@ MESSAGES = (
             ),
         ),
         MADE,
-        "Any model of any provider, in Anthropic's words; no `anthropic-version` is needed. Fields that are not "
-        "listed go to Anthropic untouched. An `error` event means that the answer broke off.",
+        "Any model of any provider, in Anthropic's words; no `anthropic-version` is needed. A field that is "
+        "not listed is refused, as Anthropic refuses it. An `error` event means that the answer broke off.",
         (types.Body,),
         bounds=tool_bounds,
         parameters=(FRESH, BETA),

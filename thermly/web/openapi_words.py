@@ -84,7 +84,7 @@ FIELDS: dict[str, dict[str, Said]] = {
     "ChatInputAudio": {"data": "The sound in base64."},
     "ChatFileFacts": {
         "file_data": "The file as a base64 data URL, or a PDF in base64.",
-        "file_id": "A file that was uploaded to OpenAI.",
+        "file_id": "Not served here: send the file itself.",
         "filename": "The file's name.",
     },
     "ChatFunctionBody": {

@@ -4,10 +4,9 @@
 
 document.documentElement.classList.remove("no-script");
 
-const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 for (const time of document.querySelectorAll("time[datetime]")) {
-  time.title = time.textContent;
-  time.textContent = local.format(new Date(time.dateTime));
+  time.title = `Here: ${local.format(new Date(time.dateTime))}`;
 }
 
 const menu = document.querySelector(".menu-button");
