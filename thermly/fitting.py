@@ -93,10 +93,11 @@ def _is_of_kind(value: Any, kind: Any) -> bool:
     names = [name.lower() for name in (kind if isinstance(kind, list) else [kind]) if isinstance(name, str)]
     if not names or any(name not in KINDS for name in names):
         return True
-    return any(_is(value, name) for name in names)
+    return any(is_kind(value, name) for name in names)
 
 
-def _is(value: Any, kind: str) -> bool:
+def is_kind(value: Any, kind: str) -> bool:
+    """`kind`: a key of KINDS. 1.0 is an integer, True is no number."""
     if isinstance(value, bool):
         return kind == "boolean"
     if kind == "integer" and isinstance(value, float):

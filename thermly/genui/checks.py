@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from thermly.fitting import KINDS
+from thermly.fitting import KINDS, is_kind
 
 Schema = dict[str, Any]
 
@@ -160,7 +160,7 @@ def _mismatch(value: Any, schema: Schema) -> str | None:
     kinds = schema.get("type")
     names = [kinds] if isinstance(kinds, str) else kinds if isinstance(kinds, list) else []
     known = [name for name in names if name in KINDS]
-    if known and not any(_is(value, name) for name in known):
+    if known and not any(is_kind(value, name) for name in known):
         return f"must be {' or '.join(known)}"
     if "const" in schema and value != schema["const"]:
         return f"must be {schema['const']!r}"
@@ -170,14 +170,6 @@ def _mismatch(value: Any, schema: Schema) -> str | None:
     if isinstance(value, Element) and not known and "anyOf" not in schema and "oneOf" not in schema:
         return "cannot be a component"
     return None
-
-
-def _is(value: Any, kind: str) -> bool:
-    if isinstance(value, bool):
-        return kind == "boolean"
-    if kind == "integer" and isinstance(value, float):
-        return value.is_integer()
-    return isinstance(value, KINDS[kind])
 
 
 def _pointed(schema: Schema, whole: Schema) -> Schema:

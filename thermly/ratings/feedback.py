@@ -11,12 +11,9 @@ from thermly.caller import Caller
 from thermly.errors import InvalidRequest
 from thermly.store import feedback as store
 from thermly.store.db import Database
-from thermly.store.feedback import Answered, Feedback
+from thermly.store.feedback import ANSWERED, Answered, Feedback
 
 LIFETIME_D = 30
-RATED = ("ok", "client_gone")
-"""The outcomes with an answer: who has left early has an opinion too."""
-
 DIED, MOST_ATTEMPTS = "process_died", 3
 """What is made in the background is begun again, with a number of its own, where a process has died."""
 
@@ -47,7 +44,7 @@ def rate(database: Database, caller: Caller, response_id: str, rating: int, comm
         found = _ended(database, caller.account_id, number, accepted_at_ms)
         if found is None or found.outcome != DIED:
             break
-    if found is None or found.outcome not in RATED:
+    if found is None or found.outcome not in ANSWERED:
         return None
     feedback = Feedback(
         id=number,

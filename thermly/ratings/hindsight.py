@@ -15,13 +15,12 @@ from thermly.catalog import SMART, TIERS, Catalog, Price
 from thermly.exchange import Usage
 from thermly.routing import thresholds
 from thermly.routing.recalibration import Recalibration
-from thermly.store.feedback import Served
+from thermly.store.feedback import ANSWERED, Served
 
 QUALITIES = (0.80, 0.85, 0.90, 0.95, 0.97, 0.99)
 GOOD, BAD = 4, 2
 LITTLE_FEEDBACK = 30
 EVEN = 0.5
-ANSWERED = ("ok", "client_gone")
 PPM = 1_000_000
 Prices = Mapping[str, Price]
 

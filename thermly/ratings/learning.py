@@ -19,7 +19,7 @@ from msgspec import Struct
 from thermly.catalog import Catalog
 from thermly.routing.recalibration import AS_SHIPPED, Comparison, Example, Recalibration, compare, fit
 from thermly.settings import Settings
-from thermly.store.feedback import Served
+from thermly.store.feedback import ANSWERED, Served
 
 log = logging.getLogger("thermly.learning")
 
@@ -30,7 +30,6 @@ FAILED, DID = 2, 4
 MOST = 20_000
 """So many of the latest are learned from, of each kind."""
 
-ANSWERED = ("ok", "client_gone")
 MOST_INTERCEPT, MOST_SLOPE = 20.0, 20.0
 PPM = 1_000_000
 

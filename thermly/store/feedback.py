@@ -12,6 +12,8 @@ from thermly.store.db import Database, Tx
 from thermly.store.usage_log import EARLIER_MS, newest, since
 
 BATCH = 2_000
+ANSWERED = ("ok", "client_gone")
+"""The outcomes with an answer: who has left early has an opinion too."""
 LONGEST_MS = 3_600_000
 """A request that takes longer than this is not looked for: each look would go through more of the log."""
 
