@@ -363,7 +363,6 @@ TESTED_ELSEWHERE = {
         "tests/web/test_openapi.py",
     ),
     "thermly.web.openapi_samples": "tests/stories/test_openapi.py",
-    "thermly.web.respond": "tests/stories/test_chat.py and tests/stories/test_streams.py",
     "thermly.web.surfaces": "tests/stories/test_chat.py",
     "thermly.web.models": "tests/stories/test_models.py",
     "thermly.web.worker": "tests/stories/test_streams.py and tests/test_chaos.py",

@@ -279,14 +279,15 @@ def test_what_has_come_of_one_that_breaks_off_is_kept_and_paid(here: Here) -> No
     assert books.number(here.base, "SELECT SUM(cost_nanousd) FROM usage") > 0
 
 
-def test_one_that_was_begun_again_is_rated_by_its_id(here: Here) -> None:
+@pytest.mark.parametrize("held", [False, True])
+def test_one_that_was_begun_again_is_rated_by_its_id(here: Here, held: bool) -> None:
     made = here.accept()
     number = made.removeprefix("resp_")
     here.change("UPDATE background SET attempts = 1 WHERE response_id = :id", id=made)
     me = books.Payer(here.caller.account_id, here.caller.key_id, "", 0)
     with here.base.begin() as tx:  # what is left of the first attempt
-        money.hold(tx, replace(books.opening(me, "1-dead"), id=number), 5)
-        assert money.release_all(tx, "1-dead") == 1
+        money.hold(tx, replace(books.opening(me, "1-dead"), id=number), 5) if held else None
+        assert money.release_all(tx, "1-dead") == held
     assert here.background.answer(made)
     rated = feedback.rate(here.base, here.caller, made, 1, "")
     assert rated is not None and rated.id != number and rated.model == "gpt-4o"

@@ -136,8 +136,8 @@ def test_every_byte_of_text_is_within_the_bound(said, thought, name):
         tools=(Tool(name, description=said, parameters={"x": thought}),),
     )
     every_byte = sum(2 * len(text.encode()) + len(text.encode()) for text in (said, thought, name))
-    assert every_byte <= pricing.bound_input_tokens(request)
-    assert pricing.estimate_input_tokens(request) <= pricing.bound_input_tokens(request)
+    assert every_byte <= pricing.measure(request).bound()
+    assert pricing.estimate_input_tokens(request) <= pricing.measure(request).bound()
 
 
 def test_plain_words_are_estimated_within_a_third():
@@ -146,12 +146,12 @@ def test_plain_words_are_estimated_within_a_third():
 
 
 def test_schemas_and_unknown_fields_are_read_by_the_upstream_too():
-    plain = pricing.bound_input_tokens(ask(Text("hi")))
+    plain = pricing.measure(ask(Text("hi"))).bound()
     schema = ResponseFormat("json_schema", schema={"title": "x" * 500})
-    assert pricing.bound_input_tokens(ask(Text("hi"), response_format=schema)) >= plain + 500
-    assert pricing.bound_input_tokens(ask(Text("hi"), extras={"openai": {"x": "y" * 500}})) >= plain + 500
+    assert pricing.measure(ask(Text("hi"), response_format=schema)).bound() >= plain + 500
+    assert pricing.measure(ask(Text("hi"), extras={"openai": {"x": "y" * 500}})).bound() >= plain + 500
     signed = Reasoning("", extras={"anthropic": {"signature": "s" * 500}})
-    assert pricing.bound_input_tokens(ask(Text("hi"), signed)) >= plain + 500
+    assert pricing.measure(ask(Text("hi"), signed)).bound() >= plain + 500
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_schemas_and_unknown_fields_are_read_by_the_upstream_too():
 )
 def test_media_are_bounded_by_the_dearest_counting(media, kind, least, most):
     for part in (media, ToolResult("id", (media,))):
-        assert least <= pricing.bound_input_tokens(ask(part), kind) <= most
+        assert least <= pricing.measure(ask(part)).bound(kind) <= most
         assert 0 < pricing.estimate_input_tokens(ask(part)) <= least
 
 
@@ -187,7 +187,7 @@ def test_an_image_is_estimated_by_its_pixels_as_openai_counts_them(width, height
     empty = pricing.estimate_input_tokens(ask(Text("")))
     image = Media("image", "image/png", base64.b64encode(head + bytes(99)).decode())
     assert pricing.estimate_input_tokens(ask(image)) - empty == tokens
-    assert pricing.bound_input_tokens(ask(image)) > 48_000
+    assert pricing.measure(ask(image)).bound() > 48_000
     for low in (image, Media("image", url="https://x.example/a.png")):
         low = msgspec.structs.replace(low, extras={"openai": {"detail": "low"}})
         assert 85 <= pricing.estimate_input_tokens(ask(low)) - empty < 100
@@ -214,9 +214,9 @@ def test_an_image_that_nobody_has_seen_is_estimated_as_a_common_one():
     ],
 )
 def test_what_a_vendors_own_tool_brings_in_may_fill_the_window(wire, facts, fills):
-    bound = pricing.bound_input_tokens(ask(Text("hi"), extras={wire: facts}))
+    bound = pricing.measure(ask(Text("hi"), extras={wire: facts})).bound()
     assert (bound > pricing.UNKNOWN_MEDIA_BOUND) == fills
 
 
 def test_pages_of_a_web_search_are_as_many_as_a_model_can_read():
-    assert pricing.bound_input_tokens(ask(Text("hi"), web_search={})) > 1_000_000
+    assert pricing.measure(ask(Text("hi"), web_search={})).bound() > 1_000_000

@@ -19,6 +19,8 @@ GOOGLE = "generativelanguage.googleapis.com"
         "https://bücher.example/a",
         "https://storage.googleapis.com/bucket/a.png?X-Goog-Signature=1",
         "https://bucket.storage.googleapis.com/a.png",
+        "https://commondatastorage.googleapis.com/gtv-videos-bucket/sample/a.jpg",
+        "https://maps.googleapis.com/maps/api/staticmap?center=Rome",
         "https://firebasestorage.googleapis.com/v0/b/x",
         f"https://x.example/{GOOGLE}/files/x",
         f"https://{GOOGLE}.example/files/x",

@@ -305,6 +305,11 @@ class Answer:
             for event in ANSWER[better.provider.kind](self._request, better, bound, self._gateway.client):
                 again.append(event)
                 yield KeepAlive()
+        except GeneratorExit:
+            if again:  # who leaves now pays for what has come of both
+                self._take(better, fault, used, cost)
+                self._told = again
+            raise
         except GatewayError as error:
             self._failed += ((better.model.id, error.message),)
             if isinstance(error, UpstreamFailed):
@@ -312,10 +317,15 @@ class Answer:
             yield from told
             return
         self._gateway.health.answered(better)
-        self.escalation = Escalation(self.target.model.id, fault, used, cost)
+        self._take(better, fault, used, cost)
+        yield from again
+
+    def _take(self, better: Target, fault: str, used: Usage, cost_nanousd: int) -> None:
+        """The better target's answer in place of the one that is there, which came to so much."""
+        assert self.target is not None
+        self.escalation = Escalation(self.target.model.id, fault, used, cost_nanousd)
         self._failed += ((self.target.model.id, fault),)
         self.target, self.actual_model = better, better.model.id
-        yield from again
 
     def _ask(self, targets: tuple[Target, ...]) -> Iterator[Event]:
         """The events of the first target that gives any."""

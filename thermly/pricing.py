@@ -23,7 +23,7 @@ UNKNOWN_MEDIA_BOUND = 1_048_576
 """Input whose size only the upstream can see (a file or sound by address or id, pages of a web search): the
 largest context window in use. Callers lower any bound to the model's own window: none reads more."""
 
-QUIET_TOOLS = ("functionDeclarations", "computer", "browser_toolset_", "tool_search_tool_")
+QUIET_TOOLS = ("functionDeclarations", "computer", "tool_search_tool_")
 """How the names begin of tools by which a vendor reads nothing that is not in the request. Any other that it runs
 may fill the model's window: with pages, results of programs, what another server says."""
 
@@ -111,11 +111,6 @@ class Size(Struct, frozen=True, gc=False):
 def estimate_input_tokens(request: ChatRequest) -> int:
     """Moderate: for choosing a model."""
     return measure(request).estimate
-
-
-def bound_input_tokens(request: ChatRequest, kind: str = "") -> int:
-    """At most, whatever the tokenizer: for a hold."""
-    return measure(request).bound(kind)
 
 
 def measure(request: ChatRequest) -> Size:

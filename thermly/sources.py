@@ -15,7 +15,7 @@ _ALIASES = {"image/jpg": "image/jpeg"}
 _HOST = re.compile(r"https?://(?:[^/?#@\\\s]*@)?([\w.-]+|\[[\da-fA-F:.]+\])(?::\d*)?(?=[/?#]|\Z)")
 # Gemini reads what Google's own services hold as who asks it may; of what they hold, this is on the web.
 _GOOGLE = "googleapis.com"
-_ON_THE_WEB = re.compile(r"(?:(?:[\w.-]+\.)?storage|firebasestorage)\.googleapis\.com")
+_ON_THE_WEB = re.compile(r"(?:(?:[\w.-]+\.)?storage|commondatastorage|firebasestorage|maps)\.googleapis\.com")
 _FILMS = re.compile(r"(?:[\w-]+\.)?(?:youtube\.com|youtube-nocookie\.com|youtu\.be)")
 
 

@@ -25,12 +25,17 @@ def test_known_words_go_along_in_order_and_once() -> None:
     assert (asked.extras or {})["anthropic"]["top_k"] == 3
 
 
+@pytest.mark.parametrize("word", ["mcp-client-2025-11-20", "computer-use-2025-11-24"])
+def test_tools_that_are_served_come_with_their_word(word: str) -> None:
+    assert betas(with_betas(read(), word)) == [word]
+
+
 @pytest.mark.parametrize(
     "header",
     [
         None,
         "",
-        "computer-use-2025-01-24",
+        "code-execution-2025-08-25",
         "context-management",
         "context-management-2025-06-27\r\nx-api-key: mine",
         "context-management-2025-06-27;x",

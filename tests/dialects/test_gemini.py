@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from thermly.catalog import Model, Price, ProviderRow, Target
 from thermly.dialects import Bounds
 from thermly.dialects.gemini import read_count_request, read_request
+from thermly.dialects.gemini_types import camel
 from thermly.errors import InvalidRequest
 from thermly.exchange import ChatRequest, Message, ResponseFormat, Text, Tool, ToolChoice, Tuning
 from thermly.providers import anthropic_request, gemini_request, openai_like_request
@@ -454,3 +456,9 @@ threads = [threading.Thread(target=run) for _ in range(16)]
 def test_the_first_requests_may_come_at_once():
     for _ in range(3):
         assert subprocess.run([sys.executable, "-c", READ_AT_ONCE], timeout=60).returncode == 0
+
+
+def test_a_long_name_is_not_written_once_for_each_thing_under_it():
+    began = time.process_time()
+    camel({"k" * 1_000_000: [{}] * 20_000})
+    assert time.process_time() - began < 0.5

@@ -16,6 +16,7 @@ from thermly.running import logs
         ("gsk_abcdefgh12 xai-abcdefgh", "gsk_abcd… xai-abcd…"),
         ("sk_live_51Hxyz whsec_abcdef", "sk_live… whsec_abcd…"),
         ("redis://:hunter2@127.0.0.1:6379/0", "redis://:…@127.0.0.1:6379/0"),
+        ("smtp://u:p@ss/w@host", "smtp://u:…@host"),
         ("http://127.0.0.1:8080/v1", "http://127.0.0.1:8080/v1"),
         ("Authorization: Bearer abc.def", "Authorization: Bearer …"),
         ("a skeleton in the task-list", "a skeleton in the task-list"),

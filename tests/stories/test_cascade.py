@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stories.stack import CHAT, NANO, Caller, Stack, mark, user
+from stories.stack import CHAT, NANO, Caller, Stack, mark, user, wait_for
 from stories.test_chat import PERSON, WEATHER, message_of
 from stories.test_money import cost_nanousd
 from stories.test_openapi import Contract
@@ -146,6 +147,21 @@ def test_where_the_better_model_fails_the_first_answer_is_given(
     assert len(json.loads(row["reasons"])[-1]["failed"]) == 1
     assert caller.funds() == (100 * NANO - row["cost_nanousd"], 0)
     assert caller.told(f"Hello! {marker}", "auto")["x_thermostat"]["cached"] is False
+
+
+def test_who_cancels_while_the_better_model_answers_pays_for_both(caller: Caller, stack: Stack) -> None:
+    marker, path = mark(), "/v1/responses"
+    with stack.upstream(openai={"directive": "empty"}, google={"directive": "chunks=200 interval_ms=50"}):
+        made = caller.post({"model": "auto", "input": f"Hello! {marker}", "background": True}, path).json()
+        assert wait_for(lambda: len(stack.heard(marker)) == 2)
+        time.sleep(1.5)
+        assert caller.post({}, f"{path}/{made['id']}/cancel").json()["status"] == "cancelled"
+        (row,) = wait_for(caller.usage)
+    assert (row["outcome"], row["model"], row["escalated_from"]) == ("client_gone", BETTER, CHEAP)
+    alone = cost_nanousd(CHEAP, {"prompt_tokens": row["input_tokens"], "completion_tokens": 5,
+                                 "prompt_tokens_details": {"cached_tokens": 0}})  # fmt: skip
+    assert row["cost_nanousd"] > alone and row["output_tokens"] > 10
+    assert caller.funds() == (100 * NANO - row["cost_nanousd"], 0)
 
 
 def test_where_the_balance_cannot_pay_both_the_first_answer_is_given(stack: Stack, calm: None) -> None:

@@ -55,7 +55,7 @@ LONGEST_USER = 64
 CALLER_RUNS = ("bash_", "text_editor_", "computer_", "memory_")
 # Of its own, those whose whole price is in the tokens that it counts, and that reach nothing of the operator's; and
 # the search, so that routing can say which model has none.
-SERVED = (*CALLER_RUNS, "browser_toolset_", "mcp_toolset", "tool_search_tool_", "web_fetch_", "web_search_")
+SERVED = (*CALLER_RUNS, "mcp_toolset", "tool_search_tool_", "web_fetch_", "web_search_")
 MODES = {"auto": "auto", "any": "required", "tool": "required", "none": "none"}
 
 

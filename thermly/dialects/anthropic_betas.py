@@ -2,7 +2,7 @@
 
 Knows: the features whose use costs what is in the books anyway, and the rule that one of them lifts. Must not know:
 HTTP beyond that header's text. Source: the vendor's pages of its betas; what Claude Code sends. Any other word is
-left out, and its field with it is the vendor's to refuse.
+left out; a field that needs it is the vendor's to refuse, where it gets that far.
 """
 
 import re
@@ -17,7 +17,7 @@ WORDS = (
     *("claude-code", "interleaved-thinking", "fine-grained-tool-streaming", "token-efficient-tools"),
     *("context-management", "compact", "effort", "structured-outputs", "tool-search-tool", "advanced-tool-use"),
     *("extended-cache-ttl", "prompt-caching", "prompt-caching-scope", "context-1m", "tool-examples", "output-128k"),
-    *("search-results", "task-budgets", "thinking-token-count", "adaptive-thinking"),
+    *("search-results", "task-budgets", "thinking-token-count", "adaptive-thinking", "mcp-client", "computer-use"),
 )
 _DATED = re.compile(r"([a-z0-9-]{1,60})-20\d\d-\d\d-\d\d")
 

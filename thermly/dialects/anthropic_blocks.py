@@ -8,7 +8,7 @@ which others pass over.
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -152,21 +152,25 @@ def check_whole(raw: JSON, where: str) -> None:
     if isinstance(tool, dict) and "definition" in tool:
         path = f"{where}.tool.definition"
         raise InvalidRequest(f"Tools are defined in tools alone, at '{path}'.", param=path)
-    if found := _stored(raw, where):
-        raise InvalidRequest(f"There are no stored files here, at '{found}'.", param=found)
+    if (found := _stored(raw)) is not None:
+        path = (where + found)[:200]
+        raise InvalidRequest(f"There are no stored files here, at '{path}'.", param=path)
 
 
-def _stored(value: Any, where: str) -> str | None:
-    """Where a file is named by its id. What a tool was called with is the model's own words."""
-    if isinstance(value, list):
-        found = (_stored(item, f"{where}[{i}]") for i, item in enumerate(value))
-    elif isinstance(value, dict):
+def _stored(value: Any) -> str | None:
+    """The path to where a file is named by its id. What a tool was called with is the model's own words."""
+    if isinstance(value, dict):
         if value.get("file_id") is not None:
-            return f"{where}.file_id"
-        found = (_stored(item, f"{where}.{name}") for name, item in value.items() if name != "input")
+            return ".file_id"
+        steps: Iterable[tuple[Any, Any]] = ((f".{name}", item) for name, item in value.items() if name != "input")
+    elif isinstance(value, list):
+        steps = ((f"[{i}]", item) for i, item in enumerate(value))
     else:
         return None
-    return next((path for path in found if path), None)
+    for step, item in steps:
+        if isinstance(item, dict | list) and (path := _stored(item)) is not None:
+            return f"{step}{path}"
+    return None
 
 
 # ---- blocks that stand alone

@@ -157,7 +157,7 @@ class Metadata(Struct):
 
 
 class CountBody(Struct, kw_only=True):
-    """What to count. Fields that are not here go to Anthropic untouched."""
+    """What to count. `anthropic` says which other fields there may be."""
 
     model: Annotated[str, Meta(min_length=1, max_length=200)]
     messages: Annotated[list[Message], Meta(min_length=1)]

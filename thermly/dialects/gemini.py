@@ -5,8 +5,8 @@ know: providers, prices, Flask. Contents are read in `gemini_contents`, embeddin
 in `gemini_writing`: this module hands all of it on, so that a dialect is one name.
 
 Carried to Gemini alone, since nobody else has a word for it: topK, mediaResolution, speechConfig, imageConfig and
-what else `generationConfig` holds, safetySettings, store, retrievalConfig, built-in tools. Dropped: labels, which
-are for Google's bills, and the model in the body, which the path tells.
+other known fields of `generationConfig`, safetySettings, store, retrievalConfig, some built-in tools. Dropped:
+labels, which are for Google's bills, and the model in the body, which the path tells.
 """
 
 from typing import Any

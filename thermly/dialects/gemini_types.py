@@ -26,20 +26,42 @@ OPAQUE = frozenset(
 _SNAKE = re.compile(r"(?<=[a-zA-Z0-9])_([a-z0-9])")
 
 
-def camel(value: Any, where: str = "") -> Any:
+class _Twice(Exception):
+    """The steps to the field, its own first: only who refuses needs a path, and names may be long."""
+
+    def __init__(self, name: str) -> None:
+        self.steps = [f".{name}"]
+
+
+def camel(value: Any) -> Any:
     """The value with its field names in camelCase. Raises InvalidRequest where a field was given in both ways."""
+    try:
+        return _camel(value)
+    except _Twice as twice:
+        path = "".join(reversed(twice.steps)).lstrip(".")[:200]
+        raise InvalidRequest(f"'{path}' is given twice.", param=path) from None
+
+
+def _camel(value: Any) -> Any:
     if isinstance(value, list):
-        return [camel(item, f"{where}[{i}]") for i, item in enumerate(value)]
+        return [_within(item, f"[{i}]") if isinstance(item, dict | list) else item for i, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
     out: dict[str, Any] = {}
     for key, child in value.items():
         name = camel_name(key)
-        path = f"{where}.{name}".lstrip(".")
         if name in out:
-            raise InvalidRequest(f"'{path}' is given twice.", param=path)
-        out[name] = child if name in OPAQUE else camel(child, path)
+            raise _Twice(name)
+        out[name] = child if name in OPAQUE else _within(child, f".{name}")
     return out
+
+
+def _within(value: Any, step: str) -> Any:
+    try:
+        return _camel(value)
+    except _Twice as twice:
+        twice.steps.append(step)
+        raise
 
 
 def camel_name(name: str) -> str:

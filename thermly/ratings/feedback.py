@@ -39,10 +39,10 @@ def rate(database: Database, caller: Caller, response_id: str, rating: int, comm
         raise InvalidRequest(
             f"Responses can be rated for {LIFETIME_D} days.", param="response_id", code="response_too_old"
         )
-    for attempt in range(1, MOST_ATTEMPTS + 1):
+    for attempt in range(MOST_ATTEMPTS, 0, -1):  # the last made the answer, whatever the others came to
         number = ids.of_attempt(request_id, attempt)
         found = _ended(database, caller.account_id, number, accepted_at_ms)
-        if found is None or found.outcome != DIED:
+        if found is not None and found.outcome != DIED:
             break
     if found is None or found.outcome not in ANSWERED:
         return None

@@ -7,7 +7,7 @@ import sys
 
 # Ours and the vendors' keys, Stripe's keys and webhook secrets, and passwords in addresses.
 _KEY = re.compile(
-    r"\b((?:sk|rk|pk|gsk|xai|whsec)[-_][\w-]{4})[\w-]+|\b(AIza)[\w-]+|(Bearer )\S+|(://[^\s:/@]*:)[^\s/@]+(?=@)"
+    r"\b((?:sk|rk|pk|gsk|xai|whsec)[-_][\w-]{4})[\w-]+|\b(AIza)[\w-]+|(Bearer )\S+|(://[^\s:/@]*:)\S+(?=@)"
 )
 
 

@@ -16,7 +16,6 @@ LOOKED = 20_000
 LOOKS = 10
 """How many times as many rows a search by id goes through before it gives up."""
 
-ID_CHARS = 22
 EARLIER_MS = 2_000
 """Rows stand in the order of their ends, but for such differences as clocks and threads make."""
 

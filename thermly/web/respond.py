@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from urllib.parse import quote
 
 from flask import Response
 from msgspec import Struct
@@ -61,7 +62,10 @@ def escalated(answer: Answer | Generated) -> Headers:
     """Who was asked before and is paid too, and what was wrong with the answer: known once there is a reply. In
     headers, since most dialects have no room for it."""
     first = answer.escalation
-    return [("x-escalated-from", first.model), ("x-escalated-because", first.why)] if first else []
+    if first is None:
+        return []
+    # An operator may call a model what no header can say.
+    return [("x-escalated-from", quote(first.model, safe="/:@+")), ("x-escalated-because", first.why)]
 
 
 def label(answer: Answer | Generated, request: ChatRequest, surface: Surface) -> Label:
