@@ -242,6 +242,7 @@ def test_one_whose_upstream_says_nothing_is_stopped_all_the_same(here: Here, how
     assert books.number(here.base, "SELECT held_nanousd FROM account") == 0
     assert books.number(here.base, "SELECT COUNT(*) FROM usage WHERE outcome = 'client_gone'") == 1
     assert books.number(here.base, "SELECT SUM(cost_nanousd) FROM usage") == 0, "nothing came"
+    assert feedback.rate(here.base, here.caller, made, 1, "") is None, "and nothing can be rated"
 
 
 def test_a_better_model_is_asked_for_one_too(here: Here) -> None:

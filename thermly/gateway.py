@@ -389,8 +389,10 @@ class Answer:
     def _settle(self, outcome: str) -> None:
         """The one place where a hold is closed."""
         bill, target = self._bill, self.target
-        if outcome != "ok":
+        if outcome == "client_gone":
             self._recall.abandon()
+        elif outcome != "ok":
+            self._recall.leave_open()
         if bill.held_nanousd is None:
             return
         if not self._meter.began and outcome == "client_gone":
@@ -405,10 +407,8 @@ class Answer:
             if used.estimated:
                 cost = min(cost, bill.held_nanousd)
             first_ms = self._meter.first_ms(self._clock)
-            cached = "fresh" if self._recall.keeps else ""
+            cached = "fresh" if outcome == "ok" and self._keep() else ""
             closing = self._closing("settled", outcome, used, cost, baseline, first_ms, cached)
-        if outcome == "ok":
-            self._keep()
         bill.close(closing)
         if isinstance(self._meter, transcripts.Scribe):
             self._write_down(self._meter.turns)
@@ -462,15 +462,15 @@ class Answer:
     def _baseline(self, used: Usage) -> int:
         return pricing.cost(used, self._best) if self._best else 0
 
-    def _keep(self) -> None:
+    def _keep(self) -> bool:
         """Store the answer for the next identical request, unless it is one that nobody would want again."""
         if not self._recall.keeps:
-            return
+            return False
         reply = self._meter.reply()
         if self._lowered or inadequate(self._request, reply) is not None:
-            self._recall.abandon()
-        else:
-            self._recall.keep(reply, self.actual_model, self.complexity_level)
+            self._recall.leave_open()
+            return False
+        return self._recall.keep(reply, self.actual_model, self.complexity_level)
 
     def _elapsed_ms(self) -> int:
         return int((time.monotonic() - self._clock) * 1000)

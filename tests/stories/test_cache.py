@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from stories.stack import CHAT, Caller, Stack, at_once, mark, order, user
@@ -100,6 +102,21 @@ def test_ten_who_ask_at_once_share_one_answer(caller: Caller, stack: Stack) -> N
     rows = caller.usage(10)
     assert sorted(r["cache"] for r in rows) == ["fresh"] + ["hit"] * 9
     assert sum(r["cost_nanousd"] > 0 for r in rows) == 1
+
+
+@pytest.mark.parametrize("directive", ["refuse hang=1", "length hang=1", "status=400 hang=1"])
+def test_nobody_queues_for_an_answer_that_is_not_kept(rich: Caller, directive: str) -> None:
+    text = order(directive, mark())
+    began = time.monotonic()
+    found = at_once(6, lambda _: rich.ask(text, "fast"))
+    assert time.monotonic() - began < 4, "one after the other takes six seconds"
+    assert {response.status_code for response in found} <= {200, 422}
+    assert not any(response.json().get("x_thermostat", {}).get("cached") for response in found)
+
+
+def test_what_is_not_kept_is_not_told_to_be(caller: Caller) -> None:
+    caller.told(order("empty", mark()), "fast")
+    assert caller.usage()[0]["cache"] == ""
 
 
 def test_streams_that_wait_for_each_other_hear_that_they_are_alive(caller: Caller, stack: Stack) -> None:

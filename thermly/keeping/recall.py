@@ -3,10 +3,11 @@
 Knows: the request's print, claims, who is at it. Must not know: money, targets, what an answer has cost.
 """
 
+import functools
 import logging
 import sqlite3
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import msgspec
 from msgspec import Struct
@@ -15,13 +16,14 @@ from thermly import clock, fingerprint
 from thermly.caller import Caller
 from thermly.exchange import ChatRequest, Event, KeepAlive, Reply
 from thermly.store import cache
-from thermly.store.db import Database
+from thermly.store.db import Database, Tx
 
 log = logging.getLogger("thermly.recall")
 
 KEPT_REPLY_BYTES = 1 << 20
 SINGLE_FLIGHT_WAIT_S = 30
 CLAIM_S = 120
+OPEN_MS = 1_000
 
 _read = msgspec.msgpack.Decoder(Reply).decode
 
@@ -71,6 +73,8 @@ class Recall:
                 continue
             if kept.body is not None:
                 return Kept(_read(kept.body), kept.model, kept.complexity_level)
+            if not kept.owner:
+                return None
             if (now := time.monotonic()) - self._began_at > SINGLE_FLIGHT_WAIT_S:
                 return None
             if now - alive_at > keepalive_s:
@@ -89,18 +93,18 @@ class Recall:
             self._claimed = cache.claim(tx, key, self._claim, now_ms, now_ms + CLAIM_S * 1000)
         return self._claimed
 
-    def keep(self, reply: Reply, model: str, complexity_level: int) -> None:
-        """For the next identical request; what broke off or is too large is not kept."""
+    def keep(self, reply: Reply, model: str, complexity_level: int) -> bool:
+        """For the next identical request; False for what broke off or is too large, which is not kept."""
         if self._print is None:
-            return
+            return False
         whole = all(c.reason in ("stop", "tool_calls", "length") for c in reply.choices)
         try:
             body = msgspec.msgpack.encode(reply)
         except (OverflowError, RecursionError):  # a vendor's unknown field that no cache can hold
             whole, body = False, b""
         if not whole or len(body) > KEPT_REPLY_BYTES:
-            self.abandon()
-            return
+            self.leave_open()
+            return False
         now_ms = clock.now_ms()
         until_ms = now_ms + self._print.lifetime_s * 1000
         try:
@@ -108,13 +112,23 @@ class Recall:
                 cache.keep(tx, self._print.key, self._owner, model, complexity_level, body, now_ms, until_ms)
         except sqlite3.Error:
             log.exception("an answer could not be kept")
+            return False
+        return True
 
     def abandon(self) -> None:
-        """Whoever waits for this answer asks for one of his own."""
+        """There is no answer: one of those who wait fetches it."""
+        self._give_up(cache.abandon)
+
+    def leave_open(self) -> None:
+        """What came is for nobody else, and what comes next would hardly be: all who wait fetch at once, not one
+        after the other."""
+        self._give_up(functools.partial(cache.leave_open, until_ms=clock.now_ms() + OPEN_MS))
+
+    def _give_up(self, how: Callable[[Tx, str, str], None]) -> None:
         if self._print is None or not self._claimed:
             return
         try:
             with self._database.each() as tx:
-                cache.abandon(tx, self._print.key, self._claim)
+                how(tx, self._print.key, self._claim)
         except sqlite3.Error:
             log.exception("a claim could not be given up")

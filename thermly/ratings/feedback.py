@@ -44,8 +44,8 @@ def rate(database: Database, caller: Caller, response_id: str, rating: int, comm
         found = _ended(database, caller.account_id, number, accepted_at_ms)
         if found is not None and found.outcome != DIED:
             break
-    if found is None or found.outcome not in ANSWERED:
-        return None
+    if found is None or found.outcome not in ANSWERED or found.state != "settled":
+        return None  # also of one that was left before anything came
     feedback = Feedback(
         id=number,
         account_id=caller.account_id,

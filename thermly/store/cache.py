@@ -6,7 +6,7 @@ from thermly.store.db import Tx
 
 
 class Kept(Struct, frozen=True):
-    """`body` is None while `owner` is still fetching the answer."""
+    """`body` is None while `owner` is still fetching the answer; without one, nobody waits for anybody."""
 
     body: bytes | None
     owner: str
@@ -57,6 +57,14 @@ def keep(
 def abandon(tx: Tx, key: str, owner: str) -> None:
     """Give up a claim, so that the next one who asks fetches."""
     tx.run("DELETE FROM cache WHERE key = :key AND owner = :owner AND body IS NULL", {"key": key, "owner": owner})
+
+
+def leave_open(tx: Tx, key: str, owner: str, until_ms: int) -> None:
+    """Turn a claim into word for those who wait: until then everybody fetches for himself (`owner` is empty)."""
+    tx.run(
+        "UPDATE cache SET owner = '', expires_at_ms = :until WHERE key = :key AND owner = :owner AND body IS NULL",
+        {"key": key, "owner": owner, "until": until_ms},
+    )
 
 
 def abandon_all(tx: Tx, owner_prefix: str) -> int:

@@ -37,6 +37,7 @@ class Answered(Struct, frozen=True):
     """What is known of a request whose answer may be rated."""
 
     outcome: str
+    state: str
     score_ppm: int | None
     complexity_level: int
     requested_model: str
