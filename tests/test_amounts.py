@@ -55,3 +55,7 @@ def test_less_than_nothing_is_an_amount_only_where_it_may_be():
 
 def test_times_are_utc():
     assert (utc(1_767_225_600_000), utc(None)) == ("2026-01-01 00:00", "")
+
+
+def test_the_minus_that_pages_write_is_read():
+    assert parse_usd("−$1.50", negative=True) == -1_500_000_000

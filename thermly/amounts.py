@@ -14,7 +14,7 @@ _SIGN = re.compile(r"^(-?)\$")
 def parse_usd(text: str, negative: bool = False) -> int:
     """Nano-dollars. Raises ValueError, with a sentence, for what is no amount, is beyond a billion dollars, or has
     more than nine decimals, which could not be kept."""
-    plain = _SIGN.sub(r"\1", text.strip())
+    plain = _SIGN.sub(r"\1", text.strip().replace("\N{MINUS SIGN}", "-"))
     if _GROUPED.fullmatch(plain):
         plain = plain.replace("_", "")
     try:

@@ -22,7 +22,7 @@ def test_a_little_is_never_shown_as_nothing(nanousd: int, decimals: int, text: s
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "$0.00"), (2.4, "$2.40"), (1200, "$1,200.00"), (0.016, "$0.016"), (0.5, "$0.5"), (0.00042, "$0.00042")],
+    [(0, "$0.00"), (2.4, "$2.40"), (1200, "$1,200.00"), (0.016, "$0.016"), (0.5, "$0.50"), (0.00042, "$0.00042")],
 )
 def test_an_axis_never_rounds_two_marks_to_one(value: float, text: str):
     assert words.axis_dollars(value) == text

@@ -31,7 +31,8 @@ def axis_dollars(value: float) -> str:
     """On the axis of a chart: cents, or two digits of what is less."""
     if value == 0 or abs(value) >= 1:
         return f"${value:,.2f}"
-    return "$" + f"{value:.9f}"[: 1 + max(4, 2 - math.floor(math.log10(abs(value))))].rstrip("0")
+    whole, _, rest = f"{value:.9f}"[: 1 + max(4, 2 - math.floor(math.log10(abs(value))))].partition(".")
+    return f"${whole}.{rest.rstrip('0').ljust(2, '0')}"
 
 
 def exact(nanousd: int | None) -> str:
