@@ -94,6 +94,7 @@ def test_every_row_makes_sense(model: Model) -> None:
     assert 0 < model.max_output_tokens <= model.context_window
     assert {"reasoning", "sampling"} & model.can
     assert "tools" in model.can or not {"forced_tools", "parallel_tools"} & model.can
+    assert model.can & {"video", "heic"} == ({"video", "heic"} if model.provider == "google" else set())
     assert model.as_of
 
 

@@ -120,6 +120,7 @@ def test_the_plain_text_of_a_message():
     assert Message("assistant", parts).text == "ab"
 
 
+FILM = "https://www.youtube.com/watch?v=x"
 IMAGE, SOUND, FILE = Media("image", url="https://x"), Media("audio", data="AA"), Media("file", data="AA")
 
 
@@ -129,6 +130,14 @@ IMAGE, SOUND, FILE = Media("image", url="https://x"), Media("audio", data="AA"),
         ({}, set()),
         ({"messages": (Message("user", (IMAGE, SOUND, FILE)),)}, {"vision", "audio_input", "files"}),
         ({"messages": (Message("tool", (ToolResult("1", (Text("x"), IMAGE)),)),)}, {"vision"}),
+        ({"messages": (Message("user", (Media("file", "Video/MP4", "AA"),)),)}, {"files", "video"}),
+        ({"messages": (Message("user", (Media("file", url=FILM),)),)}, {"files", "video"}),
+        ({"messages": (Message("user", (Media("file", "application/pdf", url=FILM),)),)}, {"files", "video"}),
+        ({"messages": (Message("user", (Media("file", url="https://x/a.mp4?b"),)),)}, {"files", "video"}),
+        ({"messages": (Message("user", (Media("file", "application/pdf", url="https://x/a.mp4"),)),)}, {"files"}),
+        ({"messages": (Message("user", (Media("image", url="https://img.youtube.com/vi/a/0.jpg"),)),)}, {"vision"}),
+        ({"messages": (Message("user", (Media("image", "image/heic", "AA"),)),)}, {"vision", "heic"}),
+        ({"messages": (Message("user", (Media("image", "image/HEIF", url="https://x/a"),)),)}, {"vision", "heic"}),
         ({"messages": (Message("assistant", (Text("x"),)),)}, {"prefill"}),
         ({"tools": (Tool("f"),), "tool_choice": ToolChoice("auto")}, {"tools"}),
         ({"tools": (Tool("f"),), "tool_choice": ToolChoice("required")}, {"tools", "forced_tools"}),

@@ -21,7 +21,7 @@ TIERS = ("fast", "balanced", "best")
 SMART = ("auto", *TIERS)
 CAPABILITIES = frozenset(
     (
-        *("vision", "files", "audio_input", "audio_output", "web_search"),
+        *("vision", "heic", "files", "video", "audio_input", "audio_output", "web_search"),
         *("tools", "parallel_tools", "forced_tools"),
         *("json_schema", "json_object", "logprobs", "n", "prefill"),
         *("reasoning", "sampling"),

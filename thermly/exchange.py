@@ -13,6 +13,8 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from thermly import sources
+
 Extras = dict[str, dict[str, Any]] | None
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 Reason = Literal["stop", "length", "tool_calls", "content_filter"]
@@ -46,6 +48,15 @@ class Media(Struct, frozen=True, gc=False, tag=True):
     url: str | None = None
     name: str | None = None
     extras: Extras = None
+
+    def needs(self) -> set[str]:
+        found = {{"image": "vision", "audio": "audio_input", "file": "files"}[self.kind]}
+        # Where films are, there are still images too: a film's cover is asked for as one.
+        if self.kind == "file" and sources.is_video(self.media_type, self.url):
+            found.add("video")
+        if sources.is_heic(self.media_type):
+            found.add("heic")
+        return found
 
 
 class ToolCall(Struct, frozen=True, gc=False, tag=True):
@@ -163,7 +174,7 @@ class ChatRequest(Struct, frozen=True):
         """The capabilities a model must have to serve this request; the words are the catalogue's `can`."""
         found = set()
         for part in self.media():
-            found.add({"image": "vision", "audio": "audio_input", "file": "files"}[part.kind])
+            found |= part.needs()
         if self.tools:
             found.add("tools")
             if self.tool_choice and self.tool_choice.mode == "required":

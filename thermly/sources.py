@@ -4,6 +4,7 @@ Knows: addresses, media types. Must not know: any wire, who asks, who is asked. 
 all who share it, and who can name one has it read to him: so nothing that is stored there can be named.
 """
 
+import mimetypes
 import re
 import unicodedata
 
@@ -40,6 +41,22 @@ def is_film(url: str) -> bool:
     """Gemini watches a whole film at such an address, whatever it is called beside it."""
     host = _host(url)
     return host is not None and _FILMS.fullmatch(host) is not None
+
+
+def is_video(media_type: str | None, url: str | None) -> bool:
+    """A file without a type is what its address ends in, as Gemini is told it."""
+    if url and is_film(url):
+        return True
+    told = media_type or (guessed_type(url) if url else None)
+    return (told or "").lower().startswith("video/")
+
+
+def guessed_type(url: str) -> str | None:
+    return mimetypes.guess_type(url.partition("?")[0], strict=False)[0]
+
+
+def is_heic(media_type: str | None) -> bool:
+    return (media_type or "").lower().startswith(("image/heic", "image/heif"))
 
 
 def image_type(media_type: str | None, where: str) -> str:

@@ -193,7 +193,7 @@ def test_a_configuration_is_refused_by_name(fields: JSON, param: str):
     ({"contents": None}, "contents"),
     ({"contents": []}, "contents"),
     ({"contents": "hi"}, "contents"),
-    ({"contents": {"parts": [{"text": "hi"}]}}, "contents"),
+    ({"contents": {}}, "contents[0].parts"),
     ({"messages": []}, "messages"),
     ({"api_base": "http://x"}, "apiBase"),
     ({"cachedContent": "cachedContents/x"}, "cachedContent"),
@@ -201,7 +201,7 @@ def test_a_configuration_is_refused_by_name(fields: JSON, param: str):
     ({"systemInstruction": "be kind"}, "systemInstruction"),
     ({"systemInstruction": {"parts": [{"inlineData": {}}]}}, "systemInstruction.parts[0].text"),
     ({"system_instruction": None, "systemInstruction": None}, "systemInstruction"),
-    ({"tools": {}}, "tools"),
+    ({"tools": "f"}, "tools"),
     ({"tools": [{"functionDeclarations": [{"name": "1 f"}]}]}, "tools[0].functionDeclarations[0].name"),
     ({"tools": [{"functionDeclarations": [{"name": "f", "parameters": {"properties": {"a": {"type": "X"}}}}]}]},
      "tools[0].functionDeclarations[0].parameters.properties.a.type"),
@@ -380,6 +380,31 @@ WHOLE: JSON = {
 @pytest.mark.parametrize("field", WHOLE)
 def test_gemini_is_asked_what_was_asked(field: str):
     assert through(**WHOLE)[field] == WHOLE[field]
+
+
+def test_one_object_stands_for_a_list_of_one():
+    image = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
+    response = {"name": "f", "response": {"parts": {"tools": {}}}, "parts": image}
+    declared = {"name": "f", "parameters": {"type": "OBJECT", "properties": {"parts": {"type": "STRING"}}}}
+    call = {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {"contents": {}}}}]}
+    alone = {
+        "contents": [call, {"parts": {"functionResponse": response}}],
+        "system_instruction": {"parts": {"text": "be"}},
+        "tools": {"function_declarations": declared},
+    }
+    listed = {
+        "contents": [call, {"parts": [{"functionResponse": {**response, "parts": [image]}}]}],
+        "systemInstruction": {"parts": [{"text": "be"}]},
+        "tools": [{"functionDeclarations": [declared]}],
+    }
+    assert read(**alone) == read(**listed)
+    hi = {"parts": {"text": "hi"}}
+    assert read(contents=hi) == read(contents=[{"parts": [{"text": "hi"}]}])
+    for body in ({"contents": hi}, {"generateContentRequest": {"contents": hi}}):
+        assert read_count_request(json.dumps(body).encode(), FREE, "m") == read(contents=hi)
+    with pytest.raises(InvalidRequest) as caught:
+        read(contents={"parts": {"text": 5}})
+    assert caught.value.param == "contents[0].parts[0].text"
 
 
 def test_gemini_is_asked_nothing_else():

@@ -252,7 +252,7 @@ def test_a_part_is_refused_by_name(part: JSON, param: str):
     ({"role": "system", "parts": [{"text": "a"}]}, "contents[1].role"),
     ({"role": "user"}, "contents[1].parts"),
     ({"parts": []}, "contents[1].parts"),
-    ({"parts": {"text": "a"}}, "contents[1].parts"),
+    ({"parts": "a"}, "contents[1].parts"),
     ({"parts": ["a"]}, "contents[1].parts[0]"),
     ({"parts": [{"text": "a"}], "name": "n"}, "contents[1].name"),
     ("a", "contents[1]"),

@@ -133,9 +133,12 @@ def test_a_wrong_item_is_refused_by_name(item: JSON, param: str, word: str):
 def test_the_bounds_of_a_surface():
     bounds = Bounds(max_tools=64, max_messages=2, max_message_chars=3)
     two = [{"role": "user", "content": "abc"}, {"type": "function_call_output", "call_id": "c", "output": "abc"}]
-    assert len(read_items(two, bounds)) == 2
+    assert len(read_items([two[0], *[two[1]] * 2_000, two[0]], bounds)) == 2_002
+    assert len(read_items([two[1]] * 2_001, Bounds(max_tools=64))) == 2_001
     for items, param in (
-        ([*two, two[0]], "items"),
+        ([two[0]] * 3, "items"),
+        ([{"type": "message", **two[0]}] * 3, "items"),
+        ([two[1]] * 2_001, "items"),
         ("abcd", "items[0].content"),
         ([{"role": "user", "content": [{"type": "input_text", "text": "ab"}] * 2}], "items[0].content"),
         ([{**two[1], "output": "abcd"}], "items[0].output"),

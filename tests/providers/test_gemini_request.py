@@ -264,7 +264,7 @@ def test_sampling_goes_only_to_models_that_take_it():
     tuning = Tuning(temperature=1.5, top_p=0.5, frequency_penalty=0.1, presence_penalty=0.2, seed=1 << 40 | 5)
     config = config_of(
         tuning=tuning,
-        stop=tuple("abcdefg"),
+        stop=tuple("abcde"),
         n=2,
         max_output_tokens=70_000,
         extras={"gemini": {"generationConfig": {"topK": 4}}},

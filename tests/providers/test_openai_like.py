@@ -24,6 +24,7 @@ from thermly.exchange import (
     Reasoning,
     Refusal,
     Reply,
+    ResponseFormat,
     Text,
     ToolCall,
     ToolResult,
@@ -31,6 +32,7 @@ from thermly.exchange import (
     Usage,
     gather,
 )
+from thermly.pricing import measure
 from thermly.providers import openai_like
 from thermly.providers.failures import failure
 from thermly.providers.openai_like import explain, read_reply, read_stream, write_request
@@ -174,7 +176,6 @@ def test_nothing_is_added_but_the_bound():
         ({"stream": True}, {"stream": True, "stream_options": {"include_usage": True}}),
         ({"stop": "END"}, {"stop": ["END"]}),
         ({"n": 1, "logprobs": False, "response_format": {"type": "text"}, "modalities": ["text"]}, {}),
-        ({"response_format": {"type": "json_object"}}, {"response_format": {"type": "json_object"}}),
         (
             {"functions": [{"name": "f"}], "function_call": {"name": "f"}},
             {
@@ -187,6 +188,29 @@ def test_nothing_is_added_but_the_bound():
 def test_documented_differences(given: Doc, arrives: Doc):
     small = {"model": "gpt-x", "messages": [{"role": "user", "content": "Hi"}]}
     assert sent({**small, **given}) == {**small, **BOUND, **arrives}
+
+
+@pytest.mark.parametrize(("messages", "arrive"), [
+    ([{"role": "user", "content": "Make jsOn"}], [{"role": "user", "content": "Make jsOn"}]),
+    ([{"role": "user", "content": "Hi"}],
+     [{"role": "system", "content": "Answer in JSON."}, {"role": "user", "content": "Hi"}]),
+    ([{"role": "developer", "content": "Be brief"}, {"role": "user", "content": "Hi"}],
+     [{"role": "developer", "content": "Be brief\n\nAnswer in JSON."}, {"role": "user", "content": "Hi"}]),
+    ([{"role": "system", "content": [{"type": "text", "text": t} for t in "ab"]}],
+     [{"role": "system", "content": [{"type": "text", "text": t} for t in ("a", "b", "Answer in JSON.")]}]),
+])  # fmt: skip
+def test_a_json_object_is_asked_for_in_words_where_no_message_has_the_word(messages: list[Doc], arrive: list[Doc]):
+    form = {"response_format": {"type": "json_object"}}
+    asked = {"model": "gpt-x", "messages": messages}
+    assert sent({**asked, **form}) == {**asked, **BOUND, **form, "messages": arrive}
+    for other in ({"type": "text"}, {"type": "json_schema", "json_schema": {"name": "s", "schema": {}}}):
+        assert sent({**asked, "response_format": other})["messages"] == messages
+
+
+def test_what_asks_for_a_json_object_is_within_the_hold():
+    asked = ChatRequest("gpt-x", (Message("user", (Text("Hi"),)),), response_format=ResponseFormat("json_object"))
+    written = write_request(asked, target(), 9)["messages"]
+    assert len(json.dumps(written)) <= measure(asked).bound("openai_like")
 
 
 @pytest.mark.parametrize(
@@ -237,6 +261,37 @@ def test_what_the_wire_takes_only_with_its_data_is_refused_by_name(kind: Any, sa
     with pytest.raises(UnsupportedContent, match=f"{says} only with their data") as caught:
         write_request(request, target(), 100)
     assert (caught.value.code, caught.value.param) == ("unsupported_content", "messages")
+
+
+@pytest.mark.parametrize(
+    ("part", "arrives"),
+    [
+        (Media("file", "application/pdf", "AA=="), ("document.pdf", "data:application/pdf;base64,AA==")),
+        (Media("file", None, "AA=="), ("document.pdf", "data:application/pdf;base64,AA==")),
+        (Media("file", "application/pdf", "AA==", name="a.pdf"), ("a.pdf", "data:application/pdf;base64,AA==")),
+        (Media("file", "text/csv", "YSxi"), ("document.csv", "data:text/csv;base64,YSxi")),
+        (Media("file", "x/unheard-of", "AA=="), ("document", "data:x/unheard-of;base64,AA==")),
+        (Media("file", "text/plain", "/w=="), ("document.txt", "data:text/plain;base64,/w==")),
+    ],
+)
+def test_a_file_has_a_name(part: Media, arrives: tuple[str, str]) -> None:
+    (message,) = write_request(ChatRequest("m", (Message("user", (part,)),)), target(), 100)["messages"]
+    name, data = arrives
+    assert message["content"] == [{"type": "file", "file": {"filename": name, "file_data": data}}]
+
+
+@pytest.mark.parametrize(
+    ("media_type", "name", "arrives"),
+    [
+        ("text/plain", None, "hé"),
+        ("text/plain", "a.txt", "a.txt\n\nhé"),
+        ("Text/Plain; charset=utf-8", None, "hé"),
+    ],
+)
+def test_a_file_of_text_is_text(media_type: str, name: str | None, arrives: str) -> None:
+    part = Media("file", media_type, "aMOp", name=name)
+    (message,) = write_request(ChatRequest("m", (Message("user", (part,)),)), target(), 100)["messages"]
+    assert message["content"] == [{"type": "text", "text": arrives}]
 
 
 # ---- replies, as recorded

@@ -227,6 +227,8 @@ NEEDS = {
     "vision": {"messages": (Message("user", (Media("image"),)),)},
     "audio_input": {"messages": (Message("user", (Media("audio"),)),)},
     "files": {"messages": (Message("user", (Media("file"),)),)},
+    "heic": {"messages": (Message("user", (Media("image", "image/heic", "AA=="),)),)},
+    "video": {"messages": (Message("user", (Media("file", "video/mp4", "AA=="),)),)},
     "tools": {"tools": (Tool("x"),)},
     "forced_tools": {"tools": (Tool("x"),), "tool_choice": ToolChoice("required")},
     "json_schema": {"response_format": ResponseFormat("json_schema", schema={})},
@@ -243,7 +245,7 @@ NEEDS = {
 
 def test_every_capability_that_a_request_can_need_has_its_row():
     assert set(NEEDS) == set(FEATURES) == catalogs.CAPABILITIES - TUNING_ISH - {"dimensions", "token_input"}
-    asked = inspect.getsource(ChatRequest.needs)
+    asked = inspect.getsource(ChatRequest.needs) + inspect.getsource(Media.needs)
     assert all(f'"{need}"' in asked or need.endswith("_tools") for need in FEATURES)
 
 
@@ -267,6 +269,30 @@ def test_a_feature_that_no_candidate_has_is_refused_by_name():
         ),
     )  # fmt: skip
     assert together.message.endswith("a forced tool choice and more than one choice together.")
+
+
+def test_who_takes_fewer_stop_sequences_is_passed_over():
+    five = tuple("abcde")
+    found = planned(model="fast", stop=five)
+    assert ids(found) == ["small", "big"]
+    assert dict(found.passed_over)["dear-small"] == "does not support so many stop sequences"
+    assert ids(planned(model="fast", stop=five[:4])) == ids(planned(model="fast"))
+    assert "off-middle" in ids(planned(catalog=load("one", "off"), model="fast", stop=five))
+    error = refusal(UnsupportedContent, catalog=load("one", "off"), model="auto", stop=(*five, "f"))
+    assert (error.param, error.message) == ("stop", "No model behind 'auto' supports so many stop sequences.")
+
+
+def test_too_many_stop_sequences_are_refused_by_a_model_by_its_name():
+    error = refusal(UnsupportedContent, model="middle", stop=tuple("abcde"))
+    assert (error.param, error.message) == ("stop", "The model 'middle' does not support so many stop sequences.")
+    assert ids(planned(model="small", stop=tuple("abcdefgh"))) == ["small"]
+
+
+@pytest.mark.parametrize("option", ["many_stops", "no_stop"])
+def test_a_provider_may_have_no_such_bound(option):
+    rows = catalogs.merge(catalogs.parse(ROWS), {"providers": {"one": {"options": [option]}}})
+    catalog = catalogs.load(rows, {"one": "key"})
+    assert ids(planned(catalog=catalog, model="middle", stop=tuple("abcde"))) == ["middle"]
 
 
 def test_too_long_an_input_is_refused():

@@ -197,6 +197,19 @@ def test_images_must_be_readable(sandbox: Sandbox) -> None:
     assert look("nonsense")[0] == 400
 
 
+def test_files_must_be_named(sandbox: Sandbox) -> None:
+    def read(**file: str) -> Any:
+        content = [{"type": "text", "text": "see"}, {"type": "file", "file": file}]
+        return chat(sandbox, messages=[{"role": "user", "content": content}])
+
+    data = "data:application/pdf;base64,JVBERi0="
+    assert "choices" in read(file_data=data, filename="a.pdf")
+    for lacking in ({"file_data": data}, {"filename": "a.pdf"}):
+        status, error = read(**lacking)
+        assert (status, error["code"]) == (400, "missing_required_parameter")
+        assert error["param"] == "messages.[0].content[1].file.file_id"
+
+
 def test_embeddings(sandbox: Sandbox) -> None:
     def embed(**fields: Any) -> Any:
         return json.loads(call(sandbox, "/openai/v1/embeddings", {"model": "text-embedding-3-small", **fields})[1])

@@ -245,6 +245,12 @@ def test_a_reply_has_googles_shape(rich: Caller, model: str) -> None:
     assert response.headers["x-request-id"] == "req_" + reply["responseId"]
 
 
+@pytest.mark.parametrize("model", ["gpt-4o", "auto", "fast"])
+def test_json_needs_no_word_of_it(rich: Caller, model: str) -> None:
+    reply = reply_of(rich, f"Three colours {mark()}", model, **config(responseMimeType="application/json"))
+    assert isinstance(json.loads(text_of(reply)), dict)
+
+
 @both_forms
 @every_family
 def test_a_stream_is_made_of_responses(rich: Caller, model: str, form: str) -> None:
@@ -570,16 +576,23 @@ def test_a_refusal_names_the_field(rich: Caller, param: str, fields: JSON) -> No
     assert param.split(".")[-1] in message and code == "invalid_request"
 
 
+FILM = "https://www.youtube.com/watch?v=x"
+
+
 @pytest.mark.parametrize(("param", "model", "fields"), [
     ("generationConfig.candidateCount", "claude-sonnet-4-5", config(candidateCount=2)),
     ("generationConfig.responseLogprobs", "claude-sonnet-4-5", config(responseLogprobs=True)),
     ("generationConfig.responseModalities", "gpt-4o", config(responseModalities=["TEXT", "IMAGE"])),
     ("generationConfig.responseModalities", "gemini-2.5-flash", config(responseModalities=["IMAGE"])),
+    ("generationConfig.stopSequences", "gpt-4o", config(stopSequences=[*"abcde"])),
     ("tools", "gpt-4o", {"tools": [{"codeExecution": {}}]}),
     ("toolConfig.functionCallingConfig", "claude-sonnet-5-5", {
         "tools": TOOLS, "toolConfig": {"functionCallingConfig": {"mode": "ANY"}}}),
     ("contents", "deepseek-v4-pro", {"contents": [{"parts": [
         {"inlineData": {"mimeType": "audio/wav", "data": PIXEL}}]}]}),
+    ("contents", "claude-sonnet-4-5", {"contents": [{"parts": [{"fileData": {"fileUri": FILM}}]}]}),
+    ("contents", "gpt-4o", {"contents": [{"parts": [{"inlineData": {"mimeType": "video/mp4", "data": PIXEL}}]}]}),
+    ("contents", "gpt-4o", {"contents": [{"parts": [{"inlineData": {"mimeType": "image/heic", "data": PIXEL}}]}]}),
 ])  # fmt: skip
 def test_what_a_model_cannot_do_is_named_in_the_callers_own_words(
     rich: Caller, param: str, model: str, fields: JSON
@@ -668,6 +681,25 @@ def test_what_only_google_knows_goes_to_google_alone(stack: Stack, rich: Caller)
         assert ("safetySettings" in told) is (model == "gemini-2.5-flash")
         assert (told.get("generationConfig", {}).get("topK") == 7) is (model == "gemini-2.5-flash")
         assert "labels" not in told
+
+
+@pytest.mark.parametrize("model", ["auto", "fast"])
+@pytest.mark.parametrize("part", [
+    {"fileData": {"fileUri": FILM}},
+    {"inlineData": {"mimeType": "video/mp4", "data": PIXEL}},
+    {"inlineData": {"mimeType": "image/heic", "data": PIXEL}},
+], ids=["film", "video", "heic"])  # fmt: skip
+def test_what_only_google_reads_goes_to_google_alone(stack: Stack, rich: Caller, model: str, part: JSON) -> None:
+    marker = mark()
+    reply_of(rich, model=model, contents=[{"parts": [{"text": marker}, part]}])
+    (heard,) = stack.heard(marker)
+    assert heard["provider"] == "google" and heard["body"]["contents"][0]["parts"][1] == part
+
+
+def test_a_pdf_without_a_name_reaches_every_vendor(rich: Caller) -> None:
+    pdf = {"inlineData": {"mimeType": "application/pdf", "data": PIXEL}}
+    for model in ("auto", *FAMILIES[:3]):
+        reply_of(rich, model=model, contents=[{"parts": [{"text": mark()}, pdf]}])
 
 
 # ---- limits

@@ -404,6 +404,17 @@ def test_what_the_model_cannot_do_is_named_as_it_was_asked_for(rich: Caller) -> 
     response = rich.post({**body, "tools": [search]}, "/v1/messages")
     message = response.json()["error"]["message"]
     assert response.status_code == 400 and "tools" in message and "web_search_options" not in message
+    response = rich.post({**body, "stop_sequences": [*"abcde"]}, "/v1/messages")
+    assert response.status_code == 400 and response.json()["error"]["message"].startswith("stop_sequences: ")
+
+
+def test_many_stop_sequences_find_the_model_behind_a_smart_name_that_takes_them(stack: Stack, rich: Caller) -> None:
+    for model in ("auto", "fast"):
+        marker = mark()
+        response = rich.post(body_of(marker, model, stop_sequences=[*"§¶†‡•ß"]), MESSAGES)
+        assert response.status_code == 200, response.text
+        (heard,) = stack.heard(marker)
+        assert len(heard["body"]["stop_sequences"]) == 6
 
 
 @pytest.mark.parametrize("model", [
@@ -439,7 +450,7 @@ def test_an_agents_long_request_works_on_any_model(stack: Stack, caller: Caller,
 def test_the_betas_of_a_client_reach_anthropic_alone(stack: Stack, rich: Caller, model: str, passed: bool) -> None:
     marker = mark()
     wanted = "context-management-2025-06-27"
-    headers = {"anthropic-beta": f"{wanted},computer-use-2025-01-24"}
+    headers = {"anthropic-beta": f"{wanted},files-api-2025-04-14"}
     response = rich.post(body_of(f"Hello {marker}", model), MESSAGES, headers=headers)
     assert response.status_code == 200, response.text
     (heard,) = stack.heard(marker)

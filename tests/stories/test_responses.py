@@ -632,6 +632,18 @@ def test_without_credit_a_free_answer_is_given_and_not_kept(stack: Stack, caller
     assert stack.rows(kept, id=caller.account_id) == [{"count": 1}]
 
 
+@pytest.mark.parametrize("calls", [51, 1_000])
+def test_an_agent_may_call_its_tools_more_often_than_it_may_speak(rich: Caller, calls: int) -> None:
+    items: list[JSON] = [{"role": "user", "content": "Hello!"}]
+    for i in range(calls):
+        items.append({"type": "function_call", "call_id": f"c{i}", "name": "f", "arguments": "{}"})
+        items.append({"type": "function_call_output", "call_id": f"c{i}", "output": "x"})
+    f = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
+    assert told(rich, items, tools=[f])["status"] == "completed"
+    assert told(rich, items, tools=[f], store=False)["status"] == "completed"
+    refusal(ask(rich, [items[0]] * 101), 422, "invalid_request_error", "invalid_request", "input")
+
+
 def test_other_refusals_have_the_shape_of_the_surface(stack: Stack, rich: Caller) -> None:
     refusal(ask(rich, model="gpt-5000"), 404, "not_found_error", "model_not_found", "model")
     few = stack.caller(models=["gpt-4o-mini"])
@@ -639,6 +651,9 @@ def test_other_refusals_have_the_shape_of_the_surface(stack: Stack, rich: Caller
     refusal(requests.post(stack.url + PATH, json={}), 401, "authentication_error", "missing_api_key")
     refusal(get(rich, PATH), 405, "invalid_request_error", "method_not_allowed")
     refusal(get(rich, PATH + "/resp_none"), 404, "not_found_error", "response_not_found")
+    refusal(get(rich, PATH + "/resp_none", "POST"), 405, "invalid_request_error", "method_not_allowed")
+    for nothing in ("/compact", "/input_tokens"):
+        refusal(get(rich, PATH + nothing, "POST"), 404, "not_found_error", "not_found")
     done = get(rich, f"{PATH}/{told(rich)['id']}/cancel", "POST")
     assert done.status_code == 422 and "background" in done.json()["error"]["message"]
     again = get(rich, f"{PATH}/{told(rich)['id']}", stream="true")

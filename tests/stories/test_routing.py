@@ -197,6 +197,8 @@ def sent(kind: str, value: dict[str, Any]) -> dict[str, Any]:
     ("vision", sent("image_url", {"url": f"data:image/png;base64,{PIXEL}"})),
     ("audio_input", sent("input_audio", {"data": PIXEL, "format": "wav"})),
     ("files", sent("file", {"file_data": f"data:application/pdf;base64,{PIXEL}"})),
+    ("video", sent("file", {"file_data": f"data:video/mp4;base64,{PIXEL}"})),
+    ("heic", sent("image_url", {"url": f"data:image/heic;base64,{PIXEL}"})),
     ("forced_tools", {"tools": [WEATHER], "tool_choice": "required"}),
     ("logprobs", {"logprobs": True}),
 ])  # fmt: skip

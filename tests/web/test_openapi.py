@@ -178,7 +178,7 @@ def response(**fields: Any) -> JSON:
     (RESPONSES, response(max_output_tokens=16_384), response(max_output_tokens=16_385)),
     ("/v1/embed/responses", response(max_output_tokens=16_385), response(max_output_tokens=15)),
     (RESPONSES, response(input="x" * 50_000), response(input="x" * 50_001)),
-    (RESPONSES, response(input=[{}] * 100), response(input=[{}] * 101)),
+    (RESPONSES, response(input=[{}] * 2_100), response(input=[{}] * 2_101)),
     (RESPONSES, response(instructions=None), response(unknown=1)),
     (RESPONSES, response(tools=tools(64)), response(tools=tools(65))),
     ("/v1/embed/responses", response(tools=tools(128)), response(tools=tools(129))),

@@ -17,7 +17,9 @@ STALE_DAYS = 90
 KINDS = {"chat": "Chat model", "embedding": "Embedding model", "image": "Image model"}
 ABILITIES = {
     "vision": "images in",
+    "heic": "HEIC images in",
     "files": "files in",
+    "video": "video in",
     "audio_input": "sound in",
     "audio_output": "sound out",
     "image_output": "images out",

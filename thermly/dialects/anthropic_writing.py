@@ -56,7 +56,7 @@ ERROR_TYPES = {
     "shutting_down": "overloaded_error",
 }
 # What the exchange calls a field -> what this wire calls it. Reading a request refuses none by these names.
-FIELDS = {"web_search_options": "tools", "response_format": "output_config.format"}
+FIELDS = {"web_search_options": "tools", "response_format": "output_config.format", "stop": "stop_sequences"}
 # The vendor's own client goes on without a thread where it is refused one in these words, and breaks where not.
 NO_THREADS = "thread_unsupported_request"
 # What the vendor tells in a stream beside `delta`, not in it.

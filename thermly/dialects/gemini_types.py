@@ -1,8 +1,9 @@
 """Gemini's requests as types that validate: their fields, bounds and unions.
 
 Source: Google's API reference ("Generating content", "Counting tokens", "Caching"). Google's parser takes each
-field in camelCase and in snake_case; `camel` makes them one. A type that is closed has no fields but those named
-here; the others carry what is not named to Gemini. Knows: shapes. Must not know: what becomes of them.
+field in camelCase and in snake_case, and one object for a list of one; `camel` makes them one. A type that is
+closed has no fields but those named here; the others carry what is not named to Gemini. Knows: shapes. Must not
+know: what becomes of them.
 """
 
 import re
@@ -23,6 +24,8 @@ OPAQUE = frozenset(
         *("labels", "partMetadata", "headers"),
     )
 )
+# Google's own examples write `"system_instruction": {"parts": {"text": …}}`.
+REPEATED = frozenset(("contents", "parts", "tools", "functionDeclarations"))
 _SNAKE = re.compile(r"(?<=[a-zA-Z0-9])_([a-z0-9])")
 
 
@@ -34,7 +37,8 @@ class _Twice(Exception):
 
 
 def camel(value: Any) -> Any:
-    """The value with its field names in camelCase. Raises InvalidRequest where a field was given in both ways."""
+    """The value with its field names in camelCase, and lists where they belong. Raises InvalidRequest where a field
+    was given in both ways."""
     try:
         return _camel(value)
     except _Twice as twice:
@@ -52,6 +56,8 @@ def _camel(value: Any) -> Any:
         name = camel_name(key)
         if name in out:
             raise _Twice(name)
+        if name in REPEATED and isinstance(child, dict):
+            child = [child]
         out[name] = child if name in OPAQUE else _within(child, f".{name}")
     return out
 
@@ -207,5 +213,5 @@ class Body(Closed):
 class CountBody(Closed):
     """The whole body of countTokens: one of the two."""
 
-    contents: list[Any] | None = None
+    contents: list[Any] | dict[str, Any] | None = None
     generate_content_request: dict[str, Any] | None = None

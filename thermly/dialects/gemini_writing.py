@@ -61,6 +61,7 @@ FIELDS = {
     "logprobs": "generationConfig.responseLogprobs",
     "response_format": "generationConfig.responseSchema",
     "modalities": "generationConfig.responseModalities",
+    "stop": "generationConfig.stopSequences",
     "tool_choice": "toolConfig.functionCallingConfig",
     "web_search_options": "tools",
     "dimensions": "outputDimensionality",

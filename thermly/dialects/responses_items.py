@@ -20,6 +20,8 @@ from thermly.errors import InvalidRequest
 JSON = dict[str, Any]
 # What an id begins with.
 PREFIXES = {"message": "msg", "function_call": "fc", "function_call_output": "fco", "reasoning": "rs"}
+# An agent's calls, their outputs and its thoughts in one request, where its messages are bounded.
+MOST_OTHERS = 2_000
 DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w.+-]+=[^;,]*)*;base64,")
 
 
@@ -27,11 +29,21 @@ def read_items(given: str | list[JSON], bounds: Bounds, where: str = "input") ->
     """Raises InvalidRequest with the offending field in `param`. References stay what they are: see `resolve`."""
     if isinstance(given, str):
         given = [{"role": "user", "content": given}]
-    if bounds.max_messages is not None and len(given) > bounds.max_messages:
-        raise InvalidRequest(f"At most {bounds.max_messages} items are allowed.", param=where)
+    _check_number(given, bounds, where)
     items = tuple(_item(raw, bounds, f"{where}[{i}]") for i, raw in enumerate(given))
     check_ids(items, (), where)
     return items
+
+
+def _check_number(given: list[JSON], bounds: Bounds, where: str) -> None:
+    most = bounds.max_messages
+    if most is None:
+        return
+    messages = sum(_kind(raw) == "message" for raw in given)
+    if messages > most:
+        raise InvalidRequest(f"At most {most} messages are allowed.", param=where)
+    if len(given) - messages > MOST_OTHERS:
+        raise InvalidRequest(f"At most {MOST_OTHERS} items besides messages are allowed.", param=where)
 
 
 def check_ids(items: Sequence[JSON], earlier: Sequence[JSON], where: str = "input") -> None:
@@ -65,8 +77,12 @@ def item_id(kind: str) -> str:
     return f"{PREFIXES[kind]}_{os.urandom(16).hex()}"
 
 
+def _kind(raw: JSON) -> Any:
+    return raw.get("type") or ("message" if "role" in raw else "item_reference" if "id" in raw else None)
+
+
 def _item(raw: JSON, bounds: Bounds, where: str) -> JSON:
-    kind = raw.get("type") or ("message" if "role" in raw else "item_reference" if "id" in raw else None)
+    kind = _kind(raw)
     if kind is None:
         raise InvalidRequest(f"An item needs a type, at '{where}.type'.", param=f"{where}.type")
     read = _READ.get(kind) if isinstance(kind, str) else None

@@ -5,7 +5,6 @@ replies, sockets, dialects, money. The generation, which the model's name tells,
 for and whether function calls must be signed.
 """
 
-import mimetypes
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -43,7 +42,6 @@ BUDGETS = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24576
 LEAST_PRO_BUDGET = 128
 LEVELS = {"none": "minimal", "minimal": "minimal", "low": "low", "medium": "medium"}
 MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
-MOST_STOPS = 5
 SEEDS = 1 << 31
 _GENERATION = re.compile(r"gemini-(\d+)")
 # The other models from Gemini 3 on refuse the level `minimal` ("Thinking", thinking levels).
@@ -164,7 +162,7 @@ def write_media(part: Media) -> JSON:
     if "fileData" in facts:
         return facts
     file: JSON = {"fileUri": url}
-    if mime := part.media_type or mimetypes.guess_type(url.partition("?")[0], strict=False)[0]:
+    if mime := part.media_type or sources.guessed_type(url):
         file["mimeType"] = mime
     else:
         file["mimeType"] = _GUESSED[part.kind]
@@ -228,7 +226,7 @@ def write_config(request: ChatRequest, target: Target, max_output_tokens: int) -
     if tuning.seed is not None:
         config["seed"] = tuning.seed % SEEDS
     if request.stop:
-        config["stopSequences"] = list(request.stop[:MOST_STOPS])
+        config["stopSequences"] = list(request.stop)
     if request.n > 1:
         config["candidateCount"] = request.n
     config.update(write_format(request, target))

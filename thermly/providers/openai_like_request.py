@@ -2,9 +2,11 @@
 
 Knows: OpenAI's request (its API reference, "Create chat completion"). Must not know: replies, sockets, dialects,
 money. A provider row's `options` say where a server differs: `max_tokens` wants that older name for the bound,
-`no_stop` refuses stop sequences.
+`no_stop` refuses stop sequences, `many_stops` takes more than OpenAI's four (routing looks at that one).
 """
 
+import base64
+import mimetypes
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +29,8 @@ from thermly.providers.shapes import unsupported
 WIRE = "openai"
 # Sent only to models that can be tuned: the others answer 400 to them (OpenAI, "Reasoning models").
 SAMPLING = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "logit_bias")
+# OpenAI gives a JSON object only where some message has the word, a rule that callers of other wires cannot know.
+JSON_ONLY = "Answer in JSON."
 PLAIN = (
     "seed",
     "verbosity",
@@ -43,7 +47,7 @@ def write_request(request: ChatRequest, target: Target, max_output_tokens: int) 
     model, options = target.model, target.provider.options
     body: dict[str, Any] = dict((request.extras or {}).get(WIRE, ()))
     body["model"] = model.upstream
-    body["messages"] = [row for message in request.messages for row in write_message(message)]
+    body["messages"] = _write_messages(request)
     body["max_completion_tokens" if _wants_completion_tokens(target) else "max_tokens"] = max_output_tokens
     tuning = request.tuning
     for name in PLAIN if "sampling" not in model.can else SAMPLING + PLAIN:
@@ -60,6 +64,29 @@ def write_request(request: ChatRequest, target: Target, max_output_tokens: int) 
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
     return body
+
+
+def _write_messages(request: ChatRequest) -> list[dict[str, Any]]:
+    rows = [row for message in request.messages for row in write_message(message)]
+    form = request.response_format
+    if form is not None and form.kind == "json_object" and not _says_json(request):
+        _instruct(rows, JSON_ONLY)
+    return rows
+
+
+def _says_json(request: ChatRequest) -> bool:
+    parts = (part for message in request.messages for part in message.parts)
+    return any(isinstance(part, Text) and "json" in part.text.lower() for part in parts)
+
+
+def _instruct(rows: list[dict[str, Any]], text: str) -> None:
+    """Many compatible servers take one system message, and only as the first."""
+    if not rows or rows[0]["role"] not in ("system", "developer"):
+        rows.insert(0, {"role": "system", "content": text})
+    elif isinstance(rows[0]["content"], str):
+        rows[0]["content"] += "\n\n" + text
+    else:
+        rows[0]["content"] = [*(rows[0]["content"] or ()), {"type": "text", "text": text}]
 
 
 def _write_tools(request: ChatRequest, target: Target) -> Iterator[tuple[str, Any]]:
@@ -154,12 +181,28 @@ def _audio(part: Media) -> dict[str, Any]:
 def _file(part: Media) -> dict[str, Any]:
     if part.url:
         raise unsupported("This model takes files only with their data, not by their URL.")
+    media_type = part.media_type or "application/pdf"
+    kind = media_type.partition(";")[0].strip().lower()
+    # As a file, OpenAI's chat refuses it: "Expected a base64-encoded data URL with an application/pdf MIME type".
+    if kind == "text/plain" and (text := _text_of(part)):
+        return {"type": "text", "text": text}
     facts = dict((part.extras or {}).get(WIRE, {}))
     if part.name:
         facts["filename"] = part.name
     if part.data:
-        facts["file_data"] = f"data:{part.media_type or 'application/pdf'};base64,{part.data}"
+        # OpenAI takes data without a name for no file: "Missing required parameter".
+        facts.setdefault("filename", f"document{mimetypes.guess_extension(kind) or ''}")
+        facts["file_data"] = f"data:{media_type};base64,{part.data}"
     return {"type": "file", "file": facts}
+
+
+def _text_of(part: Media) -> str:
+    """A document's name and what it says; "" where it is no text."""
+    try:
+        text = base64.b64decode(part.data or "", validate=True).decode()
+    except ValueError:
+        return ""
+    return f"{part.name}\n\n{text}" if part.name and text else text
 
 
 _MEDIA = {"image": _image, "audio": _audio, "file": _file}

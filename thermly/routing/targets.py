@@ -28,8 +28,10 @@ LITTLE_OUTPUT_TOKENS = 256
 
 FEATURES = {
     "vision": ("messages", "images"),
+    "heic": ("messages", "HEIC images"),
     "audio_input": ("messages", "audio input"),
     "files": ("messages", "files"),
+    "video": ("messages", "video"),
     "tools": ("tools", "tools"),
     "forced_tools": ("tool_choice", "a forced tool choice"),
     "json_schema": ("response_format", "a JSON schema as response format"),
@@ -43,6 +45,12 @@ FEATURES = {
     "image_output": ("modalities", "images in its answers"),
 }
 """Capability -> the parameter that asks for it, and its name in sentences."""
+
+MOST_STOPS = {"openai_like": 4, "gemini": 5}
+"""By kind of provider, as OpenAI's and Google's references have it; Anthropic's names no bound."""
+
+UNABLE = {**FEATURES, "stops": ("stop", "so many stop sequences")}
+"""All that a model can lack."""
 
 
 class Plan(Struct, frozen=True):
@@ -184,12 +192,21 @@ def _against(model: Model, ask: _Ask) -> _Passed | None:
         return _Passed(model.id, "has no price")
     if ask.permitted is not None and model.id not in ask.permitted:
         return _Passed(model.id, "not allowed for this key", forbidden=True)
-    if missing := ask.needs - model.can:
+    if missing := _missing(model, ask):
         return _Passed(model.id, f"does not support {_in_words(missing)}", missing=missing)
     if ask.input_tokens + LITTLE_OUTPUT_TOKENS > model.context_window:
         reason = f"reads at most {model.context_window:,} tokens"
         return _Passed(model.id, reason, too_long=True)
     return None
+
+
+def _missing(model: Model, ask: _Ask) -> frozenset[str]:
+    """What the request needs and the model has not, in the words of UNABLE."""
+    missing, provider = ask.needs - model.can, ask.catalog.providers[model.provider]
+    most = MOST_STOPS.get(provider.kind)
+    if most is None or len(ask.request.stop) <= most or provider.options & {"no_stop", "many_stops"}:
+        return missing
+    return missing | {"stops"}
 
 
 def _nobody(name: str, passed: list[_Passed]) -> GatewayError:
@@ -215,7 +232,7 @@ def _direct(ask: _Ask) -> Target:
     name = ask.request.known_model
     target = resolve(name, "chat", ask.catalog, ask.permitted, ask.today)
     model = target.model
-    if missing := ask.needs - model.can:
+    if missing := _missing(model, ask):
         raise Unsupported(f"The model '{name}' does not support {_in_words(missing)}.", param=_param(missing))
     # The estimate may be twice the truth, and the upstream counts exactly: refuse only what is beyond doubt.
     if ask.input_tokens > 2 * model.context_window:
@@ -229,9 +246,9 @@ def _direct(ask: _Ask) -> Target:
 
 
 def _in_words(missing: Iterable[str]) -> str:
-    """In the order of FEATURES."""
-    return " and ".join(words for name, (_, words) in FEATURES.items() if name in missing)
+    """In the order of UNABLE."""
+    return " and ".join(words for name, (_, words) in UNABLE.items() if name in missing)
 
 
 def _param(missing: Iterable[str]) -> str:
-    return next(param for name, (param, _) in FEATURES.items() if name in missing)
+    return next(param for name, (param, _) in UNABLE.items() if name in missing)

@@ -149,9 +149,11 @@ def _check_content(message: JSON, at: str) -> None:
     if content is None and not (message["role"] == "assistant" and len(message) > 1):
         text = f"Invalid value for 'content': expected a string, got null. ({at})"
         raise _bad(text, f"{at}.content")
-    for part in content if isinstance(content, list) else ():
+    for j, part in enumerate(content if isinstance(content, list) else ()):
         if part.get("type") == "image_url":
             _check_image(str((part.get("image_url") or {}).get("url", "")))
+        elif part.get("type") == "file":
+            _check_file(part.get("file") or {}, f"{at}.content[{j}].file")
 
 
 def _check_image(url: str) -> None:
@@ -164,6 +166,13 @@ def _check_image(url: str) -> None:
         raise _bad(message, None, "invalid_base64") from None
     if not head.startswith(("data:image/", "http://", "https://")):
         raise _bad("Invalid image URL: expected a valid URL, but got a value with an invalid format.")
+
+
+def _check_file(file: JSON, at: str) -> None:
+    """Data without a name is no file to OpenAI, which then misses the other form of one."""
+    if not file.get("file_id") and not (file.get("file_data") and file.get("filename")):
+        message = f"Missing required parameter: '{at}.file_id'."
+        raise _bad(message, f"{at}.file_id", "missing_required_parameter")
 
 
 def _check_tools(body: JSON) -> None:

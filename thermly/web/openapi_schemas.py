@@ -11,6 +11,7 @@ import msgspec
 
 from thermly.dialects import Bounds
 from thermly.dialects.openai_chat import SEED_BOUND
+from thermly.dialects.responses_items import MOST_OTHERS
 from thermly.web.openapi_words import FIELDS, GENERATED_MODEL, TYPES
 
 JSON = dict[str, Any]
@@ -141,7 +142,7 @@ def tool_bounds(bounds: Bounds) -> JSON:
 def response_bounds(bounds: Bounds) -> JSON:
     """What a surface allows of a response's body."""
     chars = {} if bounds.max_message_chars is None else {"maxLength": bounds.max_message_chars}
-    items = {} if bounds.max_messages is None else {"maxItems": bounds.max_messages}
+    items = {} if bounds.max_messages is None else {"maxItems": bounds.max_messages + MOST_OTHERS}
     tokens = {} if bounds.max_output_tokens is None else {"maximum": bounds.max_output_tokens}
     fields: dict[str, JSON] = {
         "input": {**chars, **items},

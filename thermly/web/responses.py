@@ -16,6 +16,7 @@ from flask import request as current
 from flask.typing import ResponseReturnValue
 from msgspec import Struct
 from msgspec.structs import replace
+from werkzeug.routing import BaseConverter
 
 from thermly import ids
 from thermly.background import Background
@@ -36,6 +37,13 @@ from thermly.web.surfaces import Surface
 log = logging.getLogger("thermly.web")
 
 
+class ResponseId(BaseConverter):
+    """No id: the vendor's paths for what is not served here. Otherwise a POST to them would be told that another
+    method is allowed."""
+
+    regex = r"(?!(?:compact|input_tokens)\Z)[^/]+"
+
+
 class Reading(Struct, frozen=True):
     """What was asked, the model's name as it is shown, and what answers."""
 
@@ -53,12 +61,14 @@ class Views:
 
     def register(self, app: Flask) -> None:
         path, name = self._surface.prefix + "/responses", self._surface.name
+        app.url_map.converters["response"] = ResponseId
+        one = path + "/<response:response_id>"
         for rule, what, view, method in (
             (path, "responses", self._create, "POST"),
-            (f"{path}/<response_id>", "response", self._get, "GET"),
-            (f"{path}/<response_id>", "response_deletion", self._delete, "DELETE"),
-            (f"{path}/<response_id>/cancel", "response_cancel", self._cancel, "POST"),
-            (f"{path}/<response_id>/input_items", "input_items", self._input_items, "GET"),
+            (one, "response", self._get, "GET"),
+            (one, "response_deletion", self._delete, "DELETE"),
+            (one + "/cancel", "response_cancel", self._cancel, "POST"),
+            (one + "/input_items", "input_items", self._input_items, "GET"),
         ):
             app.add_url_rule(rule, f"{what}.{name}", view, methods=[method], provide_automatic_options=False)
 
