@@ -107,8 +107,8 @@ def assert_sound(stack: Stack) -> None:
 
 
 def test_a_job_worker_killed_while_it_draws_is_made_good(own: Stack, caller: Caller) -> None:
-    where = make(caller, order("hang=0.7"), headers=LATER).headers["Location"]
-    asked = Asked(caller, order("hang=0.7"))
+    where = make(caller, order("hang=2"), headers=LATER).headers["Location"]
+    asked = Asked(caller, order("hang=2"))
     (worker,) = {process_of(job) for job in under_way(caller, 2)}
     assert worker == own.child("thermly worker")
     os.kill(worker, signal.SIGKILL)
@@ -122,7 +122,7 @@ def test_a_job_worker_killed_while_it_draws_is_made_good(own: Stack, caller: Cal
 
 def test_a_job_that_kills_its_workers_is_given_up(own: Stack, caller: Caller) -> None:
     """As a worker does that runs out of memory over an image."""
-    where = make(caller, order("hang=0.7"), headers=LATER).headers["Location"]
+    where = make(caller, order("hang=1.5"), headers=LATER).headers["Location"]
     (job,) = under_way(caller)
     own.change("UPDATE image_job SET attempts = 3 WHERE id = :id", id=job["id"])
     os.kill(process_of(job), signal.SIGKILL)
@@ -133,7 +133,7 @@ def test_a_job_that_kills_its_workers_is_given_up(own: Stack, caller: Caller) ->
 
 
 def test_a_web_process_killed_while_its_client_waits_takes_no_image_with_it(own: Stack, caller: Caller) -> None:
-    asked = Asked(caller, order("hang=0.7"))
+    asked = Asked(caller, order("hang=1.5"))
     (job,) = under_way(caller)
     os.kill(web_worker(own), signal.SIGKILL)
     asked.join(10)
@@ -149,7 +149,7 @@ def test_redis_may_be_killed_again_and_again(own: Stack, caller: Caller) -> None
         os.kill(redis, signal.SIGKILL)
         assert make(caller).status_code == make(caller).status_code == 200, own.log()
         assert wait_for(lambda: own.child("redis-server") not in (0, redis))  # noqa: B023
-    asked = Asked(caller, order("hang=0.7"))
+    asked = Asked(caller, order("hang=1.5"))
     under_way(caller)
     os.kill(own.child("redis-server"), signal.SIGKILL)
     assert asked.answer().status_code == 200
@@ -186,7 +186,7 @@ def test_with_a_redis_that_says_nothing_the_request_draws_and_its_death_is_made_
     os.kill(redis, signal.SIGSTOP)
     try:
         assert make(caller).status_code == 200
-        asked = Asked(caller, order("hang=0.7"))
+        asked = Asked(caller, order("hang=1.5"))
         (job,) = under_way(caller)
         assert process_of(job) == web_worker(own)
         os.kill(process_of(job), signal.SIGKILL)
@@ -232,7 +232,7 @@ def test_at_the_end_images_are_finished_or_else_made_at_the_next_start(own: Stac
     own.sandbox("state", "POST", localai={"directive": "hang=60"})
     other = own.caller()
     where = make(other, headers=LATER).headers["Location"]
-    asked = Asked(caller, order("hang=0.7"))
+    asked = Asked(caller, order("hang=1.5"))
     ((job,), _) = under_way(other), under_way(caller)
     began = time.monotonic()
     assert own.stop() == 0, own.log()
